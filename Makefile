@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# `make` lists the targets. Every target installs what it needs first; NO_INSTALL=1 only lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PREFIX ?= /usr
+DESTDIR ?=
+CLANG ?= clang-19
+LLVM_LINK ?= llvm-link-19
+LLVM_STRIP ?= llvm-strip-19
+CLANG_FORMAT ?= clang-format-19
+
+# Nothing but .venv and build/ is written into the checkout.
+export XDG_CACHE_HOME ?= $(HOME)/.cache
+CACHE := $(XDG_CACHE_HOME)/schedctl-lab
+export MYPY_CACHE_DIR := $(CACHE)/tools/mypy
+export RUFF_CACHE_DIR := $(CACHE)/tools/ruff
+export HYPOTHESIS_STORAGE_DIRECTORY := $(CACHE)/tools/hypothesis
+export PYTHONPYCACHEPREFIX := $(CACHE)/tools/pycache
+
+VENV := .venv
+PYTEST := $(VENV)/bin/python -m pytest -o cache_dir=$(CACHE)/tools/pytest -n 2 --dist loadgroup
+HOST_LISTS := tests/build/host-packages.txt
+LAB_LISTS := tests/lab/host-packages.txt
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- what the machine must have -------------------------------------------------------------------
+
+.PHONY: host host-lab
+host:
+	@tests/build/host-packages $(HOST_LISTS)
+
+host-lab:
+	@tests/build/host-packages $(HOST_LISTS) $(LAB_LISTS)
+
+# --- build ----------------------------------------------------------------------------------------
+
+.PHONY: build venv bpf
+build: venv bpf ## .venv/bin/schedctl and build/bpf/main.bpf.o
+
+venv: host
+	@tests/build/venv $(VENV)
+
+BPF := build/bpf
+BPF_INCLUDE := $(BPF)/include
+BPF_SOURCES := $(wildcard bpf/*.bpf.c)
+BPF_PARTS := $(BPF_SOURCES:bpf/%.c=$(BPF)/parts/%.bc)
+BPF_TARGET := -g -O2 -target bpf -mcpu=v3
+# vmlinux.h has tagged anonymous members, as the kernel's own build; ops must declare all parameters.
+BPF_CFLAGS := $(BPF_TARGET) -fms-extensions -Wall -Wextra -Werror -Wno-unused-parameter \
+	-isystem $(BPF_INCLUDE)
+
+bpf: host ## only the scheduler's object
+	@$(MAKE) $(if $(BPF_SOURCES),$(BPF)/main.bpf.o)
+
+$(BPF_INCLUDE)/versions: tests/build/bpf-headers
+	@mkdir -p $(BPF)
+	@tests/build/bpf-headers $(BPF_INCLUDE)
+
+$(BPF)/parts/%.bc: bpf/%.c Makefile $(BPF_INCLUDE)/versions
+	@mkdir -p $(@D)
+	@echo "    $(CLANG) $<"
+	@$(CLANG) $(BPF_CFLAGS) -MMD -MP -MF $(@:.bc=.d) -MT $@ -emit-llvm -c $< -o $@
+
+# Linked as LLVM modules: libbpf's linker refuses a kfunc declared in two objects before 1.6.
+$(BPF)/main.bpf.o: $(BPF_PARTS)
+	@echo "    $@"
+	@$(LLVM_LINK) $^ -o $(BPF)/main.bc
+	@$(CLANG) $(BPF_TARGET) -c $(BPF)/main.bc -o $@.new
+	@$(LLVM_STRIP) -g $@.new
+	@mv $@.new $@
+
+-include $(BPF_PARTS:.bc=.d)
+
+# --- checks ---------------------------------------------------------------------------------------
+
+.PHONY: check-fast check lint lab demo fresh docs-features
+check-fast: build ## linters, types, unit and property tests; no virtual machine, under 60 s
+	@echo "==> linters and tests without a virtual machine"
+	@$(PYTEST) -m "not lab"
+
+check: host-lab build ## everything, in virtual machines with a sched_ext kernel
+	@tests/lab/bootstrap
+	@echo "==> all tests, two virtual machines at a time"
+	@$(PYTEST) --durations=10
+
+lab: host-lab build
+	@tests/lab/bootstrap
+
+lint: build ## only the linters
+	@$(PYTEST) tests/test_linters.py
+
+demo: host-lab build ## a YAML edit reverses what a real kernel runs, shown step by step
+	@tests/lab/bootstrap
+	@tests/demo/run
+
+fresh: host-lab ## all set-up and check-fast once more, inside a bare Debian 12
+	@tests/build/fresh
+
+docs-features: build ## docs/features.md from the collected proofs
+	@$(VENV)/bin/python -m tests.features > build/features.md
+	@mv build/features.md docs/features.md
+
+# --- the rest -------------------------------------------------------------------------------------
+
+.PHONY: format clean install
+format: build ## format C and Python in place
+	@$(VENV)/bin/ruff check -q --fix --exit-zero .
+	@$(VENV)/bin/ruff format .
+	@git ls-files -z --cached --others --exclude-standard -- '*.c' '*.h' | xargs -0r $(CLANG_FORMAT) -i
+
+clean: ## remove build/ and .venv (caches in ~/.cache/schedctl-lab stay)
+	@rm -rf build $(VENV) schedctl.egg-info
+
+site := $(DESTDIR)$(PREFIX)/lib/python3/dist-packages
+lib := $(DESTDIR)$(PREFIX)/lib/schedctl
+share := $(DESTDIR)$(PREFIX)/share/schedctl
+
+# Python and data only: no network, no pip. Without root, give a DESTDIR.
+install: $(if $(BPF_SOURCES),$(BPF)/main.bpf.o) ## into DESTDIR and PREFIX (default /usr)
+	@rm -rf $(site)/schedctl
+	@find schedctl \( -name '*.py' -o -name py.typed \) -printf '%P\n' | \
+		while read -r file; do install -Dm 644 "schedctl/$$file" "$(site)/schedctl/$$file"; done
+	@tests/build/wrapper $(PREFIX) schedctl.cli.main $(DESTDIR)$(PREFIX)/bin/schedctl
+	@tests/build/wrapper $(PREFIX) schedctl.daemon.main $(DESTDIR)$(PREFIX)/bin/schedctld
+	@for file in $(wildcard $(BPF)/*.bpf.o); do install -Dm 644 -t $(lib)/bpf "$$file"; done
+	@for file in $(wildcard profiles/*.yaml); do install -Dm 644 -t $(lib)/profiles "$$file"; done
+	@for file in $(wildcard schemas/*.json); do install -Dm 644 -t $(share)/schemas "$$file"; done
+	@for file in $(wildcard schemas/output/*.json); do \
+		install -Dm 644 -t $(share)/schemas/output "$$file"; done
+	@for file in $(wildcard units/*.service units/*.socket); do \
+		install -Dm 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system "$$file"; done
+	@for file in $(wildcard units/*.tmpfiles); do \
+		install -Dm 644 "$$file" $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/"$$(basename "$$file" .tmpfiles).conf"; done
