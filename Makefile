@@ -57,7 +57,7 @@ BPF_CFLAGS := $(BPF_TARGET) -fms-extensions -Wall -Wextra -Werror -Wno-unused-pa
 	-isystem $(BPF_INCLUDE)
 
 bpf: host ## only the scheduler's object
-	@$(MAKE) $(if $(BPF_SOURCES),$(BPF)/main.bpf.o)
+	@$(if $(BPF_SOURCES),$(MAKE) -s -j2 $(BPF)/main.bpf.o,echo "no bpf/*.bpf.c yet")
 
 $(BPF_INCLUDE)/versions: tests/build/bpf-headers
 	@mkdir -p $(BPF)
@@ -116,7 +116,7 @@ format: build ## format C and Python in place
 	@git ls-files -z --cached --others --exclude-standard -- '*.c' '*.h' | xargs -0r $(CLANG_FORMAT) -i
 
 clean: ## remove build/ and .venv (caches in ~/.cache/schedctl-lab stay)
-	@rm -rf build $(VENV) schedctl.egg-info
+	@rm -rf build $(VENV)
 
 site := $(DESTDIR)$(PREFIX)/lib/python3/dist-packages
 lib := $(DESTDIR)$(PREFIX)/lib/schedctl
