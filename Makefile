@@ -16,13 +16,14 @@ CLANG_FORMAT ?= clang-format-19
 # Nothing but .venv and build/ is written into the checkout.
 export XDG_CACHE_HOME ?= $(HOME)/.cache
 CACHE := $(XDG_CACHE_HOME)/schedctl-lab
-export MYPY_CACHE_DIR := $(CACHE)/tools/mypy
-export RUFF_CACHE_DIR := $(CACHE)/tools/ruff
-export HYPOTHESIS_STORAGE_DIRECTORY := $(CACHE)/tools/hypothesis
+TOOL_CACHE := $(CACHE)/tools$(CURDIR)
+export MYPY_CACHE_DIR := $(TOOL_CACHE)/mypy
+export RUFF_CACHE_DIR := $(TOOL_CACHE)/ruff
+export HYPOTHESIS_STORAGE_DIRECTORY := $(TOOL_CACHE)/hypothesis
 export PYTHONPYCACHEPREFIX := $(CACHE)/tools/pycache
 
 VENV := .venv
-PYTEST := $(VENV)/bin/python -m pytest -o cache_dir=$(CACHE)/tools/pytest -n 2 --dist loadgroup
+PYTEST := $(VENV)/bin/python -m pytest -o cache_dir=$(TOOL_CACHE)/pytest -n 2 --dist loadgroup
 HOST_LISTS := tests/build/host-packages.txt
 LAB_LISTS := tests/lab/host-packages.txt
 
