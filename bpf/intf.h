@@ -13,6 +13,7 @@ typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
+typedef int32_t s32;
 typedef int64_t s64;
 #endif
 
@@ -124,6 +125,38 @@ struct sched_stats {
 	u64 nr_cgroup_overflow; /* cgroup paths too long or too deep to be matched */
 	u64 nr_cpu_offline;
 	u64 nr_cpu_online;
+};
+
+/*
+ * One per thread, in task storage (map task_ctxs), readable with a pidfd as key. What
+ * the hot path touches comes first and fills one cache line.
+ */
+struct task_ctx {
+	u64 key; /* order inside its queue: deadline, release or virtual time */
+	u64 release_at; /* of the current job; 0 = never released */
+	u64 vtime; /* fair and background: weighted virtual time */
+	u64 deadline_ns; /* relative */
+	u64 exec_ns; /* p->se.sum_exec_runtime up to which it was charged */
+	u64 slice_used_ns; /* consumed of the current slice */
+	u32 class_index; /* slot * MAX_CLASSES + class: index into class_stats */
+	s32 idle_cpu; /* claimed by ops.select_cpu for this wake-up, or -1 */
+	u16 weight; /* the class's */
+	u8 tier; /* effective */
+	u8 level; /* effective; 0 outside the real-time tier */
+	u32 order; /* enum policy_order */
+	/* from here on: once per wake-up, or less */
+	u64 woken_at; /* 0 = not a wake-up, or already running */
+	u64 queued_at;
+	u64 generation; /* the policy that classified it; 0 = none yet */
+	u64 comm[2];
+	u64 cgroup_id;
+	u32 uid;
+	u32 gid;
+	u32 exec_id;
+	u32 domain; /* the queues whose virtual time `vtime` is relative to */
+	u32 held_back; /* matched a real-time class without the privilege */
+	u32 sched_policy; /* SCHED_NORMAL, SCHED_BATCH or SCHED_IDLE */
+	u32 reserved[6];
 };
 
 /* Written once by ops.exit; kind 0 = attached or never attached. */

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which thread a CPU runs next: overdue before owed before the highest level, and the
+ * previous thread takes part with its own key.
+ */
+#include "queue.bpf.h"
+#include "classify.bpf.h"
+
+/* The head of one queue. */
+struct head {
+	u64 dsq_id;
+	u64 key; /* levels: absolute; fair and background: lag behind the queue's time */
+	bool found;
+};
+
+struct heads {
+	struct head level, fair, background, overdue;
+	u32 rank; /* of `level` */
+	u64 overdue_at;
+};
+
+static struct task_struct *peek(u64 dsq_id)
+{
+	struct task_struct *p = NULL;
+
+	if (bpf_ksym_exists(scx_bpf_dsq_peek))
+		return scx_bpf_dsq_peek(dsq_id);
+	bpf_for_each(scx_dsq, p, dsq_id, 0)
+		break;
+	return p;
+}
+
+/* Take one queue's head into account. Not static: verified once, on its own. */
+__noinline int look(struct heads *heads, u32 domain, u32 queue, u64 now)
+{
+	u64 dsq_id = dsq_of(domain, queue), key;
+	struct task_struct *p;
+	struct task_ctx *taskc;
+	struct head *best;
+
+	if (!heads || !scx_bpf_dsq_nr_queued(dsq_id))
+		return 0;
+	p = peek(dsq_id);
+	if (!p)
+		return 0;
+	taskc = lookup_task(p);
+	key = p->scx.dsq_vtime;
+	if (taskc && time_since(now, taskc->queued_at) > MAX_WAIT_NS &&
+	    (!heads->overdue.found || time_before(taskc->queued_at, heads->overdue_at))) {
+		heads->overdue.found = true;
+		heads->overdue.dsq_id = dsq_id;
+		heads->overdue_at = taskc->queued_at;
+	}
+	if (queue >= QUEUE_LEVEL1) {
+		if (heads->level.found && heads->rank > queue)
+			return 0;
+		best = &heads->level;
+		if (best->found && heads->rank == queue && !time_before(key, best->key))
+			return 0;
+		heads->rank = queue;
+	} else {
+		struct domain_ctx *domc = lookup_domain(domain);
+
+		if (domc)
+			key -= domc->vnow[tier_index(tier_of_queue(queue))];
+		best = queue == QUEUE_FAIR ? &heads->fair : &heads->background;
+		if (best->found && !time_before(key, best->key))
+			return 0;
+	}
+	best->found = true;
+	best->dsq_id = dsq_id;
+	best->key = key;
+	return 1;
+}
+
+static void look_at_queues(struct heads *heads, s32 cpu, u64 now)
+{
+	u32 i;
+
+	bpf_for(i, 0, NR_QUEUES) {
+		look(heads, DOMAIN_SHARED, i, now);
+		look(heads, DOMAIN_CPU0 + cpu, i, now);
+	}
+}
+
+static void set_quantum(struct task_struct *p, struct task_ctx *taskc, u32 grant)
+{
+	u64 slice_ns = slice_left(taskc->slice_used_ns);
+
+	if (grant == GRANT_OWED && slice_ns > OWED_QUANTUM_NS)
+		slice_ns = OWED_QUANTUM_NS;
+	else if (grant == GRANT_OVERDUE)
+		slice_ns = OVERDUE_QUANTUM_NS;
+	task_set_slice(p, slice_ns);
+}
+
+/* prev keeps the CPU. */
+static void keep(struct task_struct *prev, struct task_ctx *prevc, struct cpu_ctx *cpuc, u32 grant)
+{
+	cpuc->grant = grant;
+	if (grant == GRANT_OWED)
+		count(nr_owed);
+	cpuc->curr_key = prevc->key;
+	cpuc->curr_rank = queue_of(prevc);
+	set_quantum(prev, prevc, grant);
+}
+
+/* True where prev goes before every head, all debts aside. */
+static bool prev_wins(const struct heads *heads, const struct task_ctx *prevc)
+{
+	u32 rank = queue_of(prevc);
+	const struct head *same;
+	struct domain_ctx *domc;
+	u64 key = prevc->key;
+
+	if (heads->level.found && heads->rank != rank && (heads->rank > rank))
+		return false;
+	if (rank >= QUEUE_LEVEL1)
+		return !heads->level.found || heads->rank < rank ||
+		       !time_before(heads->level.key, key);
+	if (heads->level.found || (rank == QUEUE_BACKGROUND && heads->fair.found))
+		return false;
+	same = rank == QUEUE_FAIR ? &heads->fair : &heads->background;
+	if (!same->found)
+		return true;
+	domc = lookup_domain(prevc->domain);
+	key = prevc->vtime - (domc ? domc->vnow[tier_index(prevc->tier)] : 0);
+	return !time_before(same->key, key);
+}
+
+static bool move_granted(struct cpu_ctx *cpuc, const struct head *head, u32 grant)
+{
+	if (!head->found)
+		return false;
+	cpuc->grant = grant;
+	if (dsq_move_to_local(head->dsq_id))
+		return true;
+	cpuc->grant = GRANT_NONE;
+	return false;
+}
+
+/* Bring a thread that may go on up to date: charge, class, and a new job per slice. */
+static void renew(struct task_struct *prev, struct task_ctx *prevc, struct cpu_ctx *cpuc, u64 now)
+{
+	charge(prev, prevc, cpuc, now);
+	if (refresh_class(prev, prevc))
+		rekey(prevc);
+	if (prevc->slice_used_ns + SLICE_MIN_NS > SLICE_NS)
+		release_job(prevc, now);
+}
+
+static void note_backlog(struct cpu_ctx *cpuc, const struct heads *heads)
+{
+	const struct policy *pol = active_policy();
+
+	cpuc->fair_permille = pol ? pol->fair_share_permille : 0;
+	cpuc->backlog = (heads->fair.found ? 1 << TIER_FAIR : 0) |
+			(heads->background.found ? 1 << TIER_BACKGROUND : 0);
+}
+
+/* Time that a tier below its share is owed, paid to its head or to prev. */
+static bool pay_owed(struct cpu_ctx *cpuc, const struct head *head, u32 tier,
+		     struct task_struct *prev, struct task_ctx *prevc)
+{
+	if (cpuc->debt_ns[tier] < (s64)OWED_QUANTUM_NS)
+		return false;
+	if (head->found) {
+		if (!move_granted(cpuc, head, GRANT_OWED))
+			return false;
+		count(nr_owed);
+		return true;
+	}
+	if (prevc && prevc->tier == tier) {
+		keep(prev, prevc, cpuc, GRANT_OWED);
+		return true;
+	}
+	return false;
+}
+
+static bool move_any(s32 cpu)
+{
+	u32 i;
+
+	bpf_for(i, 0, NR_QUEUES) {
+		u32 queue = NR_QUEUES - 1 - i;
+
+		if (dsq_move_to_local(dsq_of(DOMAIN_CPU0 + cpu, queue)) ||
+		    dsq_move_to_local(dsq_of(DOMAIN_SHARED, queue)))
+			return true;
+	}
+	return false;
+}
+
+__hidden void dispatch_cpu(s32 cpu, struct task_struct *prev)
+{
+	struct cpu_ctx *cpuc = lookup_cpu(cpu);
+	struct task_ctx *prevc = NULL;
+	u64 now = bpf_ktime_get_ns();
+	struct heads heads = {};
+
+	if (!cpuc)
+		return;
+	if (prev && prev->scx.flags & SCX_TASK_QUEUED && bpf_cpumask_test_cpu(cpu, prev->cpus_ptr))
+		prevc = lookup_task(prev);
+	if (prev && prevc)
+		renew(prev, prevc, cpuc, now);
+	cpuc->grant = GRANT_NONE;
+	look_at_queues(&heads, cpu, now);
+	note_backlog(cpuc, &heads);
+
+	if (heads.overdue.found && cpuc->overdue_ns < OVERDUE_LIMIT_NS &&
+	    move_granted(cpuc, &heads.overdue, GRANT_OVERDUE)) {
+		count(nr_overdue);
+		return;
+	}
+	if (heads.level.found || (prevc && prevc->tier == TIER_REALTIME)) {
+		if (pay_owed(cpuc, &heads.fair, TIER_FAIR, prev, prevc))
+			return;
+	}
+	if (heads.level.found || heads.fair.found || (prevc && prevc->tier != TIER_BACKGROUND)) {
+		if (pay_owed(cpuc, &heads.background, TIER_BACKGROUND, prev, prevc))
+			return;
+	}
+	if (prev && prevc && prev_wins(&heads, prevc)) {
+		keep(prev, prevc, cpuc, GRANT_NONE);
+		return;
+	}
+	if (move_granted(cpuc, &heads.level, GRANT_NONE) ||
+	    move_granted(cpuc, &heads.fair, GRANT_NONE) ||
+	    move_granted(cpuc, &heads.background, GRANT_NONE) || move_any(cpu))
+		return;
+	if (prev && prevc)
+		keep(prev, prevc, cpuc, GRANT_NONE);
+}
+
+__hidden bool queue_waits(s32 cpu, u32 rank)
+{
+	u32 i;
+
+	bpf_for(i, 0, NR_QUEUES) {
+		u32 queue = NR_QUEUES - 1 - i;
+
+		if (queue < rank)
+			break;
+		if (scx_bpf_dsq_nr_queued(dsq_of(DOMAIN_SHARED, queue)) > 0 ||
+		    scx_bpf_dsq_nr_queued(dsq_of(DOMAIN_CPU0 + cpu, queue)) > 0)
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * schedctl: classes of threads, by levels and deadlines
+ *
+ * A waking thread is a job release. Its level is a band: a higher level always goes
+ * first and preempts, in both orders. Inside a band the order of the policy decides: edf
+ * by absolute deadline (release + the class's deadline), fixed_priority by release. Below
+ * the seven levels come the fair tier (weighted virtual time) and the background tier.
+ * EDF within fixed priorities: Gonzalez Harbour & Palencia, RTSS 2003.
+ *
+ * Terms
+ *   queue    0 background, 1 fair, 2..8 levels 1..7; its number is the thread's rank
+ *   domain   a set of queues: one shared by the threads that may run everywhere, one per
+ *            CPU for those that may not
+ *   key      a thread's place in its queue: abs. deadline, release or virtual time, in ns
+ *            of CLOCK_MONOTONIC or of virtual time, compared as signed differences
+ *   renewal  a runnable thread that has consumed a whole slice is released anew, so that
+ *            equals rotate and a job that never sleeps cannot starve its own level
+ *   owed     a tier below its share: per CPU, over 100 ms, paid in quanta before any level
+ *   overdue  a thread that waited a quarter of the watchdog's time-out; runs next whatever
+ *            its tier, and all of them take at most half of each 100 ms
+ *
+ * The way of a thread: ops.select_cpu claims an idle CPU; ops.runnable classifies and
+ * releases; ops.enqueue uses the claimed CPU, or takes the one that runs the least urgent
+ * thread of a few candidates, or queues; ops.dispatch lets the previous thread take part
+ * with its own key. Classification: classify.bpf.c. Queues: queue.bpf.c. Choice:
+ * dispatch.bpf.c. Arithmetic: sched_math.h.
+ *
+ * Limits: slices and quanta end at a tick (the kernel has no finer slice timer), so an
+ * owed quantum of 1 ms may last one tick. Threads of the RT, deadline and fair classes of
+ * the kernel are outside. The maximum wait is a promise with a load limit: half of the
+ * time, in ticks, over the time-out.
+ */
+#include "classify.bpf.h"
+#include "queue.bpf.h"
+
+char _license[] SEC("license") = "GPL";
+
+/* Virtual time moves in steps of this, so that its cache line is mostly read. */
+#define VNOW_STEP_NS (MSEC_NS / 10)
+
+s32 BPF_STRUCT_OPS(schedctl_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
+{
+	struct task_ctx *taskc = lookup_task(p);
+	bool is_idle = false;
+	s32 cpu;
+
+	if (!taskc)
+		return prev_cpu;
+	/* a "sync" wake-up would get the waker's busy CPU, past all levels */
+	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags & ~SCX_WAKE_SYNC, &is_idle);
+	taskc->idle_cpu = is_idle ? cpu : -1;
+	return cpu;
+}
+
+void BPF_STRUCT_OPS(schedctl_enqueue, struct task_struct *p, u64 enq_flags)
+{
+	struct task_ctx *taskc = lookup_task(p);
+
+	if (!taskc) {
+		enqueue_without_context(p, enq_flags);
+		return;
+	}
+	if (!(enq_flags & SCX_ENQ_WAKEUP)) {
+		if (refresh_class(p, taskc))
+			rekey(taskc);
+		if (taskc->slice_used_ns + SLICE_MIN_NS > SLICE_NS)
+			release_job(taskc, bpf_ktime_get_ns());
+	}
+	enqueue_task(p, taskc, enq_flags);
+}
+
+void BPF_STRUCT_OPS(schedctl_dispatch, s32 cpu, struct task_struct *prev)
+{
+	dispatch_cpu(cpu, prev);
+}
+
+/* The last resort against a missed kick: whoever waits at a higher level gets the CPU now. */
+void BPF_STRUCT_OPS(schedctl_tick, struct task_struct *p)
+{
+	s32 cpu = bpf_get_smp_processor_id(), idle;
+	struct task_ctx *taskc = lookup_task(p);
+	struct cpu_ctx *cpuc = lookup_cpu(cpu);
+
+	if (!taskc || !cpuc)
+		return;
+	if (cpuc->grant == GRANT_NONE && queue_waits(cpu, queue_of(taskc) + 1)) {
+		task_set_slice(p, 0);
+		return;
+	}
+	if (queue_waits(cpu, 0)) {
+		const struct cpumask *online = scx_bpf_get_online_cpumask();
+
+		idle = scx_bpf_pick_idle_cpu(online, 0);
+		scx_bpf_put_cpumask(online);
+		if (idle >= 0)
+			scx_bpf_kick_cpu(idle, SCX_KICK_IDLE);
+	}
+}
+
+void BPF_STRUCT_OPS(schedctl_runnable, struct task_struct *p, u64 enq_flags)
+{
+	struct task_ctx *taskc = lookup_task(p);
+	struct class_stats *stats;
+	u64 now;
+
+	if (!taskc)
+		return;
+	now = bpf_ktime_get_ns();
+	if (refresh_class(p, taskc))
+		rekey(taskc);
+	/* an affinity or nice change re-enqueues too: a fresh deadline there would be a gift */
+	if (!(enq_flags & SCX_ENQ_WAKEUP) && taskc->release_at)
+		return;
+	release_job(taskc, now);
+	if (!(enq_flags & SCX_ENQ_WAKEUP))
+		return;
+	taskc->woken_at = now;
+	stats = lookup_class_stats(taskc);
+	if (stats) {
+		stats->nr_wakeups++;
+		stats->nr_held_back += taskc->held_back;
+	}
+}
+
+static void note_running(struct task_struct *p, struct task_ctx *taskc, struct cpu_ctx *cpuc,
+			 u64 now)
+{
+	struct class_stats *stats = lookup_class_stats(taskc);
+	struct domain_ctx *domc = lookup_domain(taskc->domain);
+	u32 tier = tier_index(taskc->tier);
+
+	taskc->exec_ns = p->se.sum_exec_runtime;
+	if (tier != TIER_REALTIME && domc &&
+	    time_before(domc->vnow[tier] + VNOW_STEP_NS, taskc->vtime))
+		domc->vnow[tier] = taskc->vtime;
+	if (stats) {
+		stats->nr_runs++;
+		if (taskc->woken_at) {
+			u32 bucket = latency_bucket(time_since(now, taskc->woken_at));
+
+			barrier_var(bucket); /* keep the check that the verifier needs */
+			if (bucket < LATENCY_BUCKETS)
+				stats->latency[bucket]++;
+		}
+	}
+	taskc->woken_at = 0;
+	if (cpuc->grant == GRANT_OWED)
+		task_set_slice(p, OWED_QUANTUM_NS);
+	else if (cpuc->grant == GRANT_OVERDUE)
+		task_set_slice(p, OVERDUE_QUANTUM_NS);
+}
+
+void BPF_STRUCT_OPS(schedctl_running, struct task_struct *p)
+{
+	struct task_ctx *taskc = lookup_task(p);
+	struct cpu_ctx *cpuc = this_cpu();
+
+	if (!cpuc)
+		return;
+	WRITE_ONCE(cpuc->urgent_pending, 0);
+	if (!taskc) {
+		cpuc->curr_rank = QUEUE_FAIR;
+		WRITE_ONCE(cpuc->curr_valid, 1);
+		return;
+	}
+	note_running(p, taskc, cpuc, bpf_ktime_get_ns());
+	cpuc->curr_key = taskc->key;
+	cpuc->curr_rank = queue_of(taskc);
+	WRITE_ONCE(cpuc->curr_valid, 1);
+}
+
+void BPF_STRUCT_OPS(schedctl_stopping, struct task_struct *p, bool runnable)
+{
+	struct task_ctx *taskc = lookup_task(p);
+	struct cpu_ctx *cpuc = this_cpu();
+
+	if (!cpuc)
+		return;
+	WRITE_ONCE(cpuc->curr_valid, 0);
+	if (taskc) {
+		struct sched_stats *stats = this_stats();
+		u64 ran_ns = p->se.sum_exec_runtime - taskc->exec_ns;
+
+		if (stats && p->flags & PF_KTHREAD && p->nr_cpus_allowed == 1)
+			stats->kthread_ns += ran_ns;
+		charge(p, taskc, cpuc, bpf_ktime_get_ns());
+	}
+	cpuc->grant = GRANT_NONE;
+}
+
+/* The kernel sets the idle bit before it calls this: whoever was queued before is seen. */
+void BPF_STRUCT_OPS(schedctl_update_idle, s32 cpu, bool idle)
+{
+	if (idle && queue_waits(cpu, 0))
+		scx_bpf_kick_cpu(cpu, SCX_KICK_IDLE);
+}
+
+/* Never an error: it would fail the fork, or the attach. */
+s32 BPF_STRUCT_OPS(schedctl_init_task, struct task_struct *p, struct scx_init_task_args *args)
+{
+	struct task_ctx *taskc =
+		bpf_task_storage_get(&task_ctxs, p, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct domain_ctx *domc = lookup_domain(DOMAIN_SHARED);
+
+	if (!taskc)
+		return 0;
+	taskc->idle_cpu = -1;
+	taskc->tier = TIER_FAIR;
+	taskc->weight = WEIGHT_NEUTRAL;
+	taskc->exec_ns = p->se.sum_exec_runtime;
+	taskc->domain = DOMAIN_SHARED;
+	if (domc)
+		taskc->vtime = domc->vnow[TIER_FAIR];
+	return 0;
+}
+
+void BPF_STRUCT_OPS(schedctl_cpu_online, s32 cpu)
+{
+	struct cpu_ctx *cpuc = lookup_cpu(cpu);
+
+	if (cpuc)
+		cpuc->offline = 0;
+	count(nr_cpu_online);
+}
+
+/* The kernel itself re-enqueues the threads of a CPU that goes, on its local queue. */
+void BPF_STRUCT_OPS(schedctl_cpu_offline, s32 cpu)
+{
+	struct cpu_ctx *cpuc = lookup_cpu(cpu);
+
+	if (cpuc)
+		cpuc->offline = 1;
+	count(nr_cpu_offline);
+}
+
+void BPF_STRUCT_OPS(schedctl_dump, struct scx_dump_ctx *dctx)
+{
+	const struct policy *pol = active_policy();
+	u32 i;
+
+	if (pol)
+		scx_dump("generation %llu slot %u order %u classes %u rules %u", pol->generation,
+			 pol->slot, pol->order, pol->nr_classes, pol->nr_rules);
+	bpf_for(i, 0, NR_QUEUES)
+		scx_dump("shared queue %u: %d threads", i,
+			 scx_bpf_dsq_nr_queued(dsq_of(DOMAIN_SHARED, i)));
+}
+
+void BPF_STRUCT_OPS(schedctl_dump_cpu, struct scx_dump_ctx *dctx, s32 cpu, bool idle)
+{
+	struct cpu_ctx *cpuc = lookup_cpu(cpu);
+
+	if (cpuc)
+		scx_dump("rank %u valid %u grant %u pending %u debt fair %lld background %lld",
+			 cpuc->curr_rank, cpuc->curr_valid, cpuc->grant, cpuc->urgent_pending,
+			 cpuc->debt_ns[TIER_FAIR], cpuc->debt_ns[TIER_BACKGROUND]);
+}
+
+void BPF_STRUCT_OPS(schedctl_dump_task, struct scx_dump_ctx *dctx, struct task_struct *p)
+{
+	struct task_ctx *taskc = lookup_task(p);
+
+	if (taskc)
+		scx_dump("class %u tier %u level %u key %llu queued_at %llu domain %u",
+			 taskc->class_index & (MAX_CLASSES - 1), taskc->tier, taskc->level,
+			 taskc->key, taskc->queued_at, taskc->domain);
+}
+
+s32 BPF_STRUCT_OPS_SLEEPABLE(schedctl_init)
+{
+	u32 nr_cpus = scx_bpf_nr_cpu_ids(), domain, queue;
+	s32 err;
+
+	if (DOMAIN_CPU0 + nr_cpus > MAX_DOMAINS) {
+		scx_error("%u CPUs, at most %u", nr_cpus, MAX_DOMAINS - 1);
+		return -22;
+	}
+	bpf_for(domain, 0, DOMAIN_CPU0 + nr_cpus) {
+		bpf_for(queue, 0, NR_QUEUES) {
+			err = scx_bpf_create_dsq(dsq_of(domain, queue), -1);
+			if (err) {
+				scx_error("queue %u of domain %u: error %d", queue, domain, err);
+				return err;
+			}
+		}
+	}
+	return 0;
+}
+
+void BPF_STRUCT_OPS(schedctl_exit, struct scx_exit_info *ei)
+{
+	u32 zero = 0;
+	struct exit_record *record = bpf_map_lookup_elem(&exit_record, &zero);
+
+	if (!record)
+		return;
+	record->exit_code = ei->exit_code;
+	record->at_ns = bpf_ktime_get_ns();
+	bpf_probe_read_kernel_str(record->reason, sizeof(record->reason), ei->reason);
+	bpf_probe_read_kernel_str(record->msg, sizeof(record->msg), ei->msg);
+	WRITE_ONCE(record->kind, ei->kind);
+}
+
+SEC(".struct_ops.link")
+struct sched_ext_ops schedctl_ops = {
+	.select_cpu = (void *)schedctl_select_cpu,
+	.enqueue = (void *)schedctl_enqueue,
+	.dispatch = (void *)schedctl_dispatch,
+	.tick = (void *)schedctl_tick,
+	.runnable = (void *)schedctl_runnable,
+	.running = (void *)schedctl_running,
+	.stopping = (void *)schedctl_stopping,
+	.update_idle = (void *)schedctl_update_idle,
+	.init_task = (void *)schedctl_init_task,
+	.cpu_online = (void *)schedctl_cpu_online,
+	.cpu_offline = (void *)schedctl_cpu_offline,
+	.dump = (void *)schedctl_dump,
+	.dump_cpu = (void *)schedctl_dump_cpu,
+	.dump_task = (void *)schedctl_dump_task,
+	.init = (void *)schedctl_init,
+	.exit = (void *)schedctl_exit,
+	.flags = SCX_OPS_ENQ_LAST | SCX_OPS_ENQ_EXITING | SCX_OPS_ENQ_MIGRATION_DISABLED |
+		 SCX_OPS_KEEP_BUILTIN_IDLE,
+	.timeout_ms = TIMEOUT_MS,
+	.name = "schedctl",
+};

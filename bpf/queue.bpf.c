@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Where a runnable thread waits, and which CPU an urgent one takes at once.
+ *
+ * A thread that may run everywhere waits in the shared domain; one whose affinity or
+ * migrate_disable() binds it waits in the domain of the CPU that the kernel has put it
+ * on, so that no CPU ever walks past threads that it may not run.
+ */
+#include "queue.bpf.h"
+
+/* CPUs looked at for one that runs something less urgent. */
+#define NR_CANDIDATES 8
+
+__hidden void charge(struct task_struct *p, struct task_ctx *taskc, struct cpu_ctx *cpuc, u64 now)
+{
+	u64 exec_ns = p->se.sum_exec_runtime, ran_ns = exec_ns - taskc->exec_ns;
+	u64 elapsed_ns = time_since(now, cpuc->accounted_at);
+	struct class_stats *stats = lookup_class_stats(taskc);
+	struct sched_stats *totals = this_stats();
+	u32 tier = tier_index(taskc->tier);
+
+	taskc->exec_ns = exec_ns;
+	taskc->slice_used_ns += ran_ns;
+	if (tier != TIER_REALTIME)
+		taskc->vtime = vtime_charge(taskc->vtime, ran_ns,
+					    weight_product(taskc->weight, p->scx.weight));
+	cpuc->accounted_at = now;
+	if (cpuc->backlog & 1 << TIER_FAIR || tier == TIER_FAIR)
+		cpuc->debt_ns[TIER_FAIR] =
+			debt_accrue(cpuc->debt_ns[TIER_FAIR], elapsed_ns, cpuc->fair_permille);
+	if (cpuc->backlog & 1 << TIER_BACKGROUND || tier == TIER_BACKGROUND)
+		cpuc->debt_ns[TIER_BACKGROUND] = debt_accrue(cpuc->debt_ns[TIER_BACKGROUND],
+							     elapsed_ns, BACKGROUND_SHARE_PERMILLE);
+	if (tier == TIER_FAIR)
+		cpuc->debt_ns[TIER_FAIR] =
+			debt_pay(cpuc->debt_ns[TIER_FAIR], ran_ns, cpuc->grant == GRANT_OWED);
+	else if (tier == TIER_BACKGROUND)
+		cpuc->debt_ns[TIER_BACKGROUND] =
+			debt_pay(cpuc->debt_ns[TIER_BACKGROUND], ran_ns, cpuc->grant == GRANT_OWED);
+	if (time_since(now, cpuc->window_at) >= SHARE_WINDOW_NS) {
+		cpuc->window_at = now;
+		cpuc->overdue_ns = 0;
+	}
+	if (cpuc->grant == GRANT_OVERDUE)
+		cpuc->overdue_ns += ran_ns;
+	if (stats)
+		stats->runtime_ns += ran_ns;
+	if (totals && tier < NR_TIERS)
+		totals->tier_ns[tier] += ran_ns;
+}
+
+__hidden void rekey(struct task_ctx *taskc)
+{
+	if (taskc->tier == TIER_REALTIME)
+		taskc->key = job_key(taskc->order, taskc->release_at, taskc->deadline_ns);
+}
+
+__hidden void release_job(struct task_ctx *taskc, u64 now)
+{
+	taskc->release_at = now;
+	taskc->slice_used_ns = 0;
+	rekey(taskc);
+}
+
+static bool is_bound(struct task_struct *p)
+{
+	const struct cpumask *online;
+	bool covers;
+
+	if (p->nr_cpus_allowed == 1 || p->migration_disabled)
+		return true;
+	online = scx_bpf_get_online_cpumask();
+	covers = bpf_cpumask_subset(online, p->cpus_ptr);
+	scx_bpf_put_cpumask(online);
+	return !covers;
+}
+
+/* Move the thread's virtual time, kept as a lag, to the queues of `domain`. */
+static void enter_domain(struct task_ctx *taskc, u32 domain)
+{
+	struct domain_ctx *from, *to = lookup_domain(domain);
+	u32 tier = tier_index(taskc->tier);
+
+	if (!to)
+		return;
+	if (taskc->domain != domain) {
+		from = lookup_domain(taskc->domain);
+		if (from)
+			taskc->vtime += to->vnow[tier] - from->vnow[tier];
+		taskc->domain = domain;
+	}
+	taskc->vtime = vtime_clamp(taskc->vtime, to->vnow[tier]);
+	taskc->key = taskc->vtime;
+}
+
+/* More urgent than what runs on the CPU: a higher band, or in EDF an earlier deadline. */
+static bool beats(const struct task_ctx *taskc, u32 rank, const struct cpu_ctx *cpuc)
+{
+	if (rank != cpuc->curr_rank)
+		return rank > cpuc->curr_rank;
+	return rank >= QUEUE_LEVEL1 && taskc->order == ORDER_EDF &&
+	       time_before(taskc->key, cpuc->curr_key);
+}
+
+/*
+ * The CPU that runs the least urgent thread among a fixed number of candidates, if the
+ * thread beats it; else -1, and *retry names a CPU that was in between two threads.
+ */
+static s32 find_victim(struct task_struct *p, const struct task_ctx *taskc, u32 rank, bool bound,
+		       s32 *retry)
+{
+	u32 nr_cpus = scx_bpf_nr_cpu_ids(), start = scx_bpf_task_cpu(p), i;
+	u32 worst_rank = NR_QUEUES;
+	u64 worst_key = 0;
+	s32 victim = -1;
+
+	*retry = -1;
+	bpf_for(i, 0, NR_CANDIDATES) {
+		struct cpu_ctx *cpuc;
+		s32 cpu;
+
+		if (i >= nr_cpus || (bound && p->migration_disabled && i))
+			break;
+		cpu = (start + i) % nr_cpus;
+		if (!bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
+			continue;
+		cpuc = lookup_cpu(cpu);
+		if (!cpuc)
+			break;
+		if (cpuc->offline || cpuc->grant != GRANT_NONE)
+			continue;
+		if (!READ_ONCE(cpuc->curr_valid) || READ_ONCE(cpuc->urgent_pending)) {
+			if (*retry < 0)
+				*retry = cpu;
+			continue;
+		}
+		if (!beats(taskc, rank, cpuc))
+			continue;
+		if (victim < 0 || cpuc->curr_rank < worst_rank ||
+		    (cpuc->curr_rank == worst_rank && time_before(worst_key, cpuc->curr_key))) {
+			victim = cpu;
+			worst_rank = cpuc->curr_rank;
+			worst_key = cpuc->curr_key;
+		}
+	}
+	return victim;
+}
+
+static void wait_in_queue(struct task_struct *p, struct task_ctx *taskc, u32 domain, u64 enq_flags)
+{
+	if (taskc->tier != TIER_REALTIME)
+		enter_domain(taskc, domain);
+	taskc->queued_at = bpf_ktime_get_ns();
+	dsq_insert_vtime(p, dsq_of(domain, queue_of(taskc)), slice_left(taskc->slice_used_ns),
+			 taskc->key, enq_flags);
+}
+
+/* True when a CPU was taken from something less urgent. */
+static bool preempt_cpu(struct task_struct *p, struct task_ctx *taskc, s32 cpu, u64 enq_flags)
+{
+	struct class_stats *stats = lookup_class_stats(taskc);
+	struct cpu_ctx *cpuc = lookup_cpu(cpu);
+
+	if (!cpuc)
+		return false;
+	/* two urgent inserts would pile up in the local queue, without order */
+	if (__sync_val_compare_and_swap(&cpuc->urgent_pending, 0, 1)) {
+		count(nr_slot_taken);
+		return false;
+	}
+	if (stats)
+		stats->nr_preemptions++;
+	dsq_insert(p, SCX_DSQ_LOCAL_ON | cpu, slice_left(taskc->slice_used_ns),
+		   enq_flags | SCX_ENQ_PREEMPT);
+	return true;
+}
+
+/* The idle CPU that a waking thread gets, claimed; or -1. */
+static s32 claim_idle(struct task_struct *p, struct task_ctx *taskc, bool wakeup)
+{
+	s32 cpu = scx_bpf_task_cpu(p), claimed = taskc->idle_cpu;
+
+	taskc->idle_cpu = -1;
+	if (!wakeup)
+		return -1;
+	if (claimed == cpu)
+		return cpu;
+	/* ops.select_cpu was not asked, or overruled: give the CPU it claimed back */
+	if (claimed >= 0)
+		scx_bpf_kick_cpu(claimed, SCX_KICK_IDLE);
+	return scx_bpf_test_and_clear_cpu_idle(cpu) ? cpu : -1;
+}
+
+static bool is_cpu_kthread(struct task_struct *p, const struct task_ctx *taskc)
+{
+	return p->flags & PF_KTHREAD && p->nr_cpus_allowed == 1 &&
+	       !(taskc->class_index & (MAX_CLASSES - 1));
+}
+
+__hidden void enqueue_task(struct task_struct *p, struct task_ctx *taskc, u64 enq_flags)
+{
+	bool wakeup = enq_flags & SCX_ENQ_WAKEUP, bound;
+	u32 rank = queue_of(taskc), domain;
+	s32 idle = claim_idle(p, taskc, wakeup), victim, retry;
+
+	/* the kernel's own per-CPU work goes before level 7, or a hog would stop I/O */
+	if (wakeup && is_cpu_kthread(p, taskc)) {
+		dsq_insert(p, SCX_DSQ_LOCAL, slice_left(taskc->slice_used_ns),
+			   enq_flags | SCX_ENQ_PREEMPT);
+		return;
+	}
+	bound = is_bound(p);
+	domain = bound ? DOMAIN_CPU0 + scx_bpf_task_cpu(p) : DOMAIN_SHARED;
+	if (bound)
+		count(nr_restricted);
+	if (idle >= 0) {
+		if (taskc->tier != TIER_REALTIME)
+			enter_domain(taskc, domain);
+		dsq_insert(p, SCX_DSQ_LOCAL_ON | idle, slice_left(taskc->slice_used_ns), enq_flags);
+		return;
+	}
+	retry = -1;
+	if (wakeup && rank > QUEUE_BACKGROUND && p->policy != SCHED_BATCH) {
+		victim = find_victim(p, taskc, rank, bound, &retry);
+		if (victim >= 0) {
+			if (taskc->tier != TIER_REALTIME)
+				enter_domain(taskc, domain);
+			if (preempt_cpu(p, taskc, victim, enq_flags))
+				return;
+			retry = victim;
+		}
+	}
+	wait_in_queue(p, taskc, domain, enq_flags);
+	if (retry >= 0 && rank >= QUEUE_LEVEL1) {
+		/* it looks again, and goes on with what it has where that is more urgent */
+		scx_bpf_kick_cpu(retry, SCX_KICK_PREEMPT);
+	} else if (!wakeup && !bound) {
+		s32 cpu = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
+
+		if (cpu >= 0)
+			scx_bpf_kick_cpu(cpu, SCX_KICK_IDLE);
+	}
+}
+
+__hidden void enqueue_without_context(struct task_struct *p, u64 enq_flags)
+{
+	u32 domain = is_bound(p) ? DOMAIN_CPU0 + scx_bpf_task_cpu(p) : DOMAIN_SHARED;
+	struct domain_ctx *domc = lookup_domain(domain);
+
+	count(nr_no_context);
+	dsq_insert_vtime(p, dsq_of(domain, QUEUE_FAIR), SLICE_NS, domc ? domc->vnow[TIER_FAIR] : 0,
+			 enq_flags);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef SCHEDCTL_QUEUE_BPF_H
+#define SCHEDCTL_QUEUE_BPF_H
+
+#include "state.bpf.h"
+
+/* Charge what `p` ran since it was last charged: slice, virtual time, debts, statistics. */
+void charge(struct task_struct *p, struct task_ctx *taskc, struct cpu_ctx *cpuc, u64 now);
+
+/* A job release: deadline and key anew, a whole slice. */
+void release_job(struct task_ctx *taskc, u64 now);
+
+/* The key after a change of class, of the same job. */
+void rekey(struct task_ctx *taskc);
+
+/* Put a runnable thread where it waits, or on the CPU it may take at once. */
+void enqueue_task(struct task_struct *p, struct task_ctx *taskc, u64 enq_flags);
+
+/* The fair queue, for a thread without a context. */
+void enqueue_without_context(struct task_struct *p, u64 enq_flags);
+
+/* Fill `cpu`'s local queue, or let `prev` go on. */
+void dispatch_cpu(s32 cpu, struct task_struct *prev);
+
+/* True where something waits that `cpu` may run and that goes before `rank`. */
+bool queue_waits(s32 cpu, u32 rank);
+
+#endif

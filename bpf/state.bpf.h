@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The maps, and the one way to reach each of them. A look-up that cannot fail ends in
+ * scx_error() here, so that callers just return.
+ */
+#ifndef SCHEDCTL_STATE_BPF_H
+#define SCHEDCTL_STATE_BPF_H
+
+#include "scx.bpf.h"
+#include "intf.h"
+#include "sched_math.h"
+
+/* Queues of a domain: QUEUE_LEVEL1 - 1 + level, then fair and background. */
+enum queue {
+	QUEUE_BACKGROUND = 0,
+	QUEUE_FAIR = 1,
+	QUEUE_LEVEL1 = 2,
+	NR_QUEUES = 9,
+};
+
+/* Domain 0 holds the threads that may run everywhere, 1 + N those bound to CPU N. */
+enum domain {
+	DOMAIN_SHARED = 0,
+	DOMAIN_CPU0 = 1,
+	MAX_DOMAINS = 4097,
+};
+
+/* What the CPU's present quantum was given for. */
+enum grant {
+	GRANT_NONE = 0,
+	GRANT_OWED = 1,
+	GRANT_OVERDUE = 2,
+};
+
+struct cpu_ctx {
+	/* read by the other CPUs' wake-ups */
+	u64 curr_key;
+	u32 curr_valid; /* a thread of ours runs; 0 while switching, idle or in another class */
+	u32 curr_rank; /* enum queue of the running thread */
+	u32 grant; /* enum grant */
+	u32 urgent_pending; /* an urgent insert is on its way to the local queue */
+	u32 offline;
+	u32 curr_tier;
+	/* this CPU only */
+	u64 accounted_at;
+	s64 debt_ns[NR_TIERS + 1];
+	u32 backlog; /* bit per tier: its threads waited when last looked */
+	u32 fair_permille;
+	u64 window_at;
+	u64 overdue_ns; /* used by overdue threads in this window */
+};
+
+struct domain_ctx {
+	u64 vnow[NR_TIERS + 1]; /* virtual time of its fair and background queue */
+} __attribute__((aligned(64)));
+
+struct cgroup_entry {
+	u64 generation;
+	u64 matched; /* bit per policy.cgroups */
+};
+
+struct policy_slot {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct policy);
+};
+
+struct task_ctx_map {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct task_ctx);
+};
+
+struct cpu_ctx_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct cpu_ctx);
+};
+
+struct domain_ctx_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_DOMAINS);
+	__type(key, u32);
+	__type(value, struct domain_ctx);
+};
+
+struct class_stats_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2 * MAX_CLASSES);
+	__type(key, u32);
+	__type(value, struct class_stats);
+};
+
+struct sched_stats_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct sched_stats);
+};
+
+struct exit_record_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct exit_record);
+};
+
+extern struct task_ctx_map task_ctxs SEC(".maps");
+extern struct cpu_ctx_map cpu_ctxs SEC(".maps");
+extern struct domain_ctx_map domain_ctxs SEC(".maps");
+extern struct class_stats_map class_stats SEC(".maps");
+extern struct sched_stats_map sched_stats SEC(".maps");
+extern struct exit_record_map exit_record SEC(".maps");
+
+/* The active slot, or NULL where none was ever written. Valid until the program ends. */
+struct policy *active_policy(void);
+
+static inline struct task_ctx *lookup_task(struct task_struct *p)
+{
+	return bpf_task_storage_get(&task_ctxs, p, 0, 0);
+}
+
+static inline struct cpu_ctx *lookup_cpu(s32 cpu)
+{
+	u32 zero = 0;
+	struct cpu_ctx *cpuc = bpf_map_lookup_percpu_elem(&cpu_ctxs, &zero, cpu);
+
+	if (!cpuc)
+		scx_error("no context for CPU %d", cpu);
+	return cpuc;
+}
+
+static inline struct cpu_ctx *this_cpu(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&cpu_ctxs, &zero);
+}
+
+static inline struct domain_ctx *lookup_domain(u32 domain)
+{
+	return bpf_map_lookup_elem(&domain_ctxs, &domain);
+}
+
+static inline struct class_stats *lookup_class_stats(const struct task_ctx *taskc)
+{
+	u32 index = taskc->class_index;
+
+	return bpf_map_lookup_elem(&class_stats, &index);
+}
+
+static inline struct sched_stats *this_stats(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&sched_stats, &zero);
+}
+
+#define count(field)                                         \
+	({                                                   \
+		struct sched_stats *___stats = this_stats(); \
+                                                             \
+		if (___stats)                                \
+			___stats->field++;                   \
+	})
+
+static inline u64 dsq_of(u32 domain, u32 queue)
+{
+	return (u64)domain << 8 | queue;
+}
+
+static inline u32 queue_of(const struct task_ctx *taskc)
+{
+	if (taskc->tier == TIER_REALTIME)
+		return QUEUE_LEVEL1 - 1 + taskc->level;
+	return taskc->tier == TIER_FAIR ? QUEUE_FAIR : QUEUE_BACKGROUND;
+}
+
+/* The tier as an index that the verifier can follow. */
+#define tier_index(tier) ((tier) & NR_TIERS)
+
+static inline u32 tier_of_queue(u32 queue)
+{
+	if (queue >= QUEUE_LEVEL1)
+		return TIER_REALTIME;
+	return queue == QUEUE_FAIR ? TIER_FAIR : TIER_BACKGROUND;
+}
+
+#endif
