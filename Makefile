@@ -52,7 +52,7 @@ BPF := build/bpf
 BPF_INCLUDE := $(BPF)/include
 BPF_SOURCES := $(wildcard bpf/*.bpf.c)
 BPF_PARTS := $(BPF_SOURCES:bpf/%.c=$(BPF)/parts/%.bc)
-BPF_TARGET := -g -O2 -target bpf -mcpu=v3
+BPF_TARGET := -g -O2 -target bpf -mcpu=v3 -fdebug-compilation-dir=. -ffile-prefix-map=$(CURDIR)/=
 # vmlinux.h has tagged anonymous members, as the kernel's own build; ops must declare all parameters.
 BPF_CFLAGS := $(BPF_TARGET) -fms-extensions -Wall -Wextra -Werror -Wno-unused-parameter \
 	-isystem $(BPF_INCLUDE)
@@ -69,10 +69,17 @@ $(BPF)/parts/%.bc: bpf/%.c Makefile $(BPF_INCLUDE)/versions
 	@echo "    $(CLANG) $<"
 	@$(CLANG) $(BPF_CFLAGS) -MMD -MP -MF $(@:.bc=.d) -MT $@ -emit-llvm -c $< -o $@
 
+# Changes when a source is added or removed.
+$(BPF)/parts.list: FORCE
+	@mkdir -p $(BPF)
+	@echo "$(BPF_PARTS)" | cmp -s - $@ || echo "$(BPF_PARTS)" > $@
+.PHONY: FORCE
+FORCE:
+
 # Linked as LLVM modules: libbpf's linker refuses a kfunc declared in two objects before 1.6.
-$(BPF)/main.bpf.o: $(BPF_PARTS)
+$(BPF)/main.bpf.o: $(BPF_PARTS) $(BPF)/parts.list
 	@echo "    $@"
-	@$(LLVM_LINK) $^ -o $(BPF)/main.bc
+	@$(LLVM_LINK) $(BPF_PARTS) -o $(BPF)/main.bc
 	@$(CLANG) $(BPF_TARGET) -c $(BPF)/main.bc -o $@.new
 	@$(LLVM_STRIP) -g $@.new
 	@mv $@.new $@
