@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One virtual machine with a sched_ext kernel: boot, run commands, copy files, stop."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+ROOT = Path(__file__).resolve().parents[2]
+BOOT_TIMEOUT_S = 240
+CONSOLE_TAIL = 25
+PR_SET_PDEATHSIG = 1
+# LAB.md: one emulation thread, and none of the guest's detectors of the emulator's own pauses.
+APPEND = (
+    "root=/dev/vda console=ttyS0 quiet panic=-1 tsc=reliable rcupdate.rcu_cpu_stall_suppress=1 nowatchdog "
+    "systemd.show_status=false mitigations=off"
+)
+
+Kernel = Literal["standard", "cloud"]
+
+
+class VMDiedError(Exception):
+    """The virtual machine ended, or never came up; the message has the console's last lines."""
+
+
+class VMTimeoutError(Exception):
+    """A command outlived its time; it was killed in the guest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    status: int
+    stdout: str
+    stderr: str
+
+    def ok(self) -> str:
+        """stdout of a command that must have succeeded."""
+        assert self.status == 0, f"status {self.status}\n{self.stdout}\n{self.stderr}"
+        return self.stdout
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    smp: int = 2
+    numa: int = 1
+    icount: bool = False
+    kernel: Kernel = "standard"
+    append: str = ""
+
+
+def cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "schedctl-lab"
+
+
+@contextmanager
+def slot() -> Iterator[None]:
+    """Two virtual machines at a time, whoever starts them."""
+    cache().mkdir(parents=True, exist_ok=True)
+    files = [(cache() / f"vm-slot{i}").open("w") for i in range(2)]
+    try:
+        while True:
+            for file in files:
+                with suppress(BlockingIOError):
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    yield
+                    return
+            time.sleep(0.2)
+    finally:
+        for file in files:
+            file.close()
+
+
+def bootstrap(kernel: Kernel) -> tuple[Path, Path]:
+    """The image folder and QEMU's chroot, built first where they are missing."""
+    script = Path(__file__).parent / "bootstrap"
+    done = subprocess.run([str(script), kernel], stdout=subprocess.PIPE, text=True, check=True)
+    image, qemu = done.stdout.split()
+    return Path(image), Path(qemu)
+
+
+def _install_project(image: Path, stage: Path) -> None:
+    """What `make install` gives, byte-compiled by the guest's Python, and the lab's own choice.
+
+    `stage` is a folder of the image's /tmp.
+    """
+    make = ["make", "-s", "-C", str(ROOT), "install", f"DESTDIR={stage}", "PREFIX=/usr"]
+    subprocess.run(make, check=True, stdout=sys.stderr)
+    etc = stage / "etc"
+    (etc / "schedctl").mkdir(parents=True)
+    (etc / "schedctl" / "schedctl.yaml").write_text("profile: desktop\n")
+    wants = etc / "systemd" / "system" / "multi-user.target.wants"
+    wants.mkdir(parents=True)
+    (wants / "schedctld.service").symlink_to("/usr/lib/systemd/system/schedctld.service")
+    inside = f"/tmp/{stage.name}"
+    compile_all = ["python3", "-m", "compileall", "-qq", "-s", inside, "-p", "/", inside]
+    subprocess.run(["chroot", str(image / "rootfs"), *compile_all], check=True)
+
+
+def _numa_args(config: Config, memory_mib: int) -> list[str]:
+    if config.numa == 1:
+        return []
+    each = memory_mib // config.numa
+    args = []
+    for node in range(config.numa):
+        cpus = [c for c in range(config.smp) if c * config.numa // config.smp == node]
+        args += ["-object", f"memory-backend-ram,id=m{node},size={each}M"]
+        args += ["-numa", f"node,nodeid={node},cpus={cpus[0]}-{cpus[-1]},memdev=m{node}"]
+    return args
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class VM:
+    """A booted machine; use as a context manager. `run` raises VMDiedError and VMTimeoutError."""
+
+    def __init__(self, config: Config, copies: Sequence[Path] = ()) -> None:
+        self.config = config
+        self._copies = copies
+        self._process: subprocess.Popen[bytes] | None = None
+        self._port: socket.socket | None = None
+        self._folder: Path | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # --- start and stop ----------------------------------------------------------------------
+
+    def _start(self) -> None:
+        image, qemu = bootstrap(self.config.kernel)
+        self._folder = Path(tempfile.mkdtemp(prefix="run-", dir=qemu / "lab"))
+        with tempfile.TemporaryDirectory(dir=image / "rootfs" / "tmp") as stage_name:
+            stage = Path(stage_name)
+            stage.chmod(0o755)  # it becomes the guest's /
+            _install_project(image, stage)
+            (stage / "root").mkdir(exist_ok=True)
+            for copy in self._copies:
+                shutil.copy2(copy, stage / "root" / copy.name)
+            tar = ["tar", "-C", str(stage), "--owner=0", "--group=0", "-cf", str(self._folder / "add.tar"), "."]
+            subprocess.run(tar, check=True)
+        for name in ("root.img", "initrd.gz", "vmlinuz"):
+            os.link(image / name, self._folder / name)
+        self._launch(qemu)
+        try:
+            kind, state = self._frame(time.monotonic() + BOOT_TIMEOUT_S)
+        except TimeoutError:
+            raise VMDiedError(f"no boot within {BOOT_TIMEOUT_S} s\n{self.console()}") from None
+        if kind != b"b" or state not in (b"running", b"degraded"):
+            raise VMDiedError(f"boot ended in state {state.decode()!r}\n{self.console()}")
+
+    def _launch(self, qemu: Path) -> None:
+        assert self._folder is not None
+        config, inside, memory_mib = self.config, f"/lab/{self._folder.name}", 2048
+        argv = ["chroot", str(qemu), "qemu-system-x86_64", "-accel", "tcg,thread=single"]
+        argv += ["-icount", "shift=1,sleep=off"] if config.icount else []
+        argv += ["-cpu", "max", "-smp", str(config.smp), "-m", f"{memory_mib}M", *_numa_args(config, memory_mib)]
+        argv += ["-kernel", f"{inside}/vmlinuz", "-initrd", f"{inside}/initrd.gz"]
+        argv += ["-drive", f"file={inside}/root.img,format=raw,if=virtio,snapshot=on,cache=unsafe"]
+        argv += ["-drive", f"file={inside}/add.tar,format=raw,if=virtio,readonly=on"]
+        argv += ["-chardev", f"socket,id=lab,path={inside}/port,server=on,wait=off"]
+        argv += ["-device", "virtio-serial-pci", "-device", "virtserialport,chardev=lab,name=lab"]
+        argv += ["-display", "none", "-no-reboot", "-nic", "none"]
+        argv += ["-serial", f"file:{inside}/console", "-append", f"{APPEND} {config.append}".strip()]
+        with (self._folder / "qemu.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=_die_with_parent
+            )
+        self._connect()
+
+    def _connect(self) -> None:
+        assert self._folder is not None
+        folder = os.open(self._folder, os.O_PATH)
+        try:
+            # through the descriptor: a socket's path is at most 107 bytes
+            path, deadline = f"/proc/self/fd/{folder}/port", time.monotonic() + 30
+            while True:
+                port = socket.socket(socket.AF_UNIX)
+                try:
+                    port.connect(path)
+                except OSError:
+                    port.close()
+                    if time.monotonic() > deadline or not self.alive():
+                        raise VMDiedError(f"QEMU did not start\n{self.console()}") from None
+                    time.sleep(0.05)
+                    continue
+                self._port = port
+                return
+        finally:
+            os.close(folder)
+
+    def stop(self) -> None:
+        """End the machine and remove its files; nothing is left running."""
+        if self._port is not None:
+            self._port.close()
+            self._port = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def console(self) -> str:
+        """The last lines of the kernel's console, and of QEMU where it complained."""
+        if self._folder is None:
+            return ""
+        text = ""
+        for name in ("qemu.log", "console"):
+            with suppress(FileNotFoundError):
+                text += (self._folder / name).read_text(errors="replace")
+        return "\n".join(text.replace("\r", "").splitlines()[-CONSOLE_TAIL:])
+
+    # --- commands ----------------------------------------------------------------------------
+
+    def run(
+        self,
+        command: Sequence[str] | str,
+        timeout: float = 120,
+        on_output: Callable[[str, bytes], None] | None = None,
+    ) -> Result:
+        """Run argv, or a line of shell, as root; `on_output` sees ("o" or "e", bytes) as they come."""
+        argv = ["sh", "-c", command] if isinstance(command, str) else list(command)
+        self._send(b"r", json.dumps({"argv": argv}).encode())
+        chunks: dict[bytes, list[bytes]] = {b"o": [], b"e": []}
+        deadline, killed = time.monotonic() + timeout, False
+        while True:
+            try:
+                kind, payload = self._frame(deadline)
+            except TimeoutError:
+                if killed:
+                    raise VMDiedError(f"the agent does not answer\n{self.console()}") from None
+                killed, deadline = True, time.monotonic() + 60
+                self._send(b"k", b"")
+                continue
+            if kind in chunks:
+                chunks[kind].append(payload)
+                if on_output:
+                    on_output(kind.decode(), payload)
+            elif kind == b"x":
+                break
+            elif kind == b"!":
+                raise VMDiedError(f"the agent failed: {payload.decode()}")
+        out, err = (b"".join(chunks[k]).decode(errors="replace") for k in (b"o", b"e"))
+        if killed:
+            raise VMTimeoutError(f"{argv} ran longer than {timeout} s\n{out}\n{err}")
+        return Result(int(payload), out, err)
+
+    def put(self, path: str, content: str | bytes | Path, mode: int | None = None) -> None:
+        """Write a file in the guest; a Path keeps its mode unless one is given."""
+        if isinstance(content, Path):
+            mode = content.stat().st_mode & 0o7777 if mode is None else mode
+            content = content.read_bytes()
+        elif isinstance(content, str):
+            content = content.encode()
+        head = json.dumps({"path": path, "mode": 0o644 if mode is None else mode}).encode()
+        self._send(b"p", head + b"\0" + content)
+        self._expect(b"d", path)
+
+    def get(self, path: str) -> bytes:
+        self._send(b"g", path.encode())
+        return self._expect(b"f", path)
+
+    def _expect(self, wanted: bytes, path: str) -> bytes:
+        kind, payload = self._frame(time.monotonic() + 60)
+        if kind == b"!":
+            raise FileNotFoundError(f"{path} in the guest: {payload.decode()}")
+        assert kind == wanted, kind
+        return payload
+
+    # --- frames ------------------------------------------------------------------------------
+
+    def _send(self, kind: bytes, payload: bytes) -> None:
+        if self._port is None:
+            raise VMDiedError("the machine was stopped")
+        try:
+            self._port.settimeout(60)
+            self._port.sendall(kind + len(payload).to_bytes(4, "big") + payload)
+        except OSError:
+            raise VMDiedError(f"the machine died\n{self.console()}") from None
+
+    def _frame(self, deadline: float) -> tuple[bytes, bytes]:
+        head = self._receive(5, deadline)
+        return head[:1], self._receive(int.from_bytes(head[1:], "big"), deadline + 60)
+
+    def _receive(self, size: int, deadline: float) -> bytes:
+        """Exactly `size` bytes; TimeoutError at the deadline, VMDiedError when QEMU ended."""
+        data = b""
+        while len(data) < size:
+            if self._port is None:
+                raise VMDiedError("the machine was stopped")
+            self._port.settimeout(max(0.01, min(1.0, deadline - time.monotonic())))
+            try:
+                chunk = self._port.recv(size - len(data))
+            except TimeoutError:
+                if not self.alive():
+                    raise VMDiedError(f"the machine died\n{self.console()}") from None
+                if time.monotonic() > deadline:
+                    raise
+                continue
+            except OSError:
+                chunk = b""
+            if not chunk:
+                raise VMDiedError(f"the machine died\n{self.console()}")
+            data += chunk
+        return data

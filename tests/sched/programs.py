@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The load programs of tests/sched/load, compiled static for a guest that has no compiler."""
+
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = Path(__file__).parent / "load"
+
+
+def build(name: str) -> Path:
+    """Program NAME, compiled anew when a source is younger; raises CalledProcessError."""
+    program = ROOT / "build" / "load" / name
+    sources = [SOURCES / f"{name}.c", SOURCES / "load.h", ROOT / "bpf" / "intf.h"]
+    if program.exists() and all(s.stat().st_mtime < program.stat().st_mtime for s in sources):
+        return program
+    program.parent.mkdir(parents=True, exist_ok=True)
+    partial = program.with_suffix(".new")
+    subprocess.run(
+        ["gcc", "-O1", "-Wall", "-Wextra", "-Werror", "-static", "-pthread"]
+        + [f"-I{ROOT / 'bpf'}", "-o", str(partial), str(sources[0])],
+        check=True,
+    )
+    partial.rename(program)
+    return program
