@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The statistics of struct class_stats, sched_stats and exit_record, read from their bytes."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from fractions import Fraction
+
+from schedctl.errors import InternalError
+from schedctl.image.abi import (
+    LATENCY_BUCKETS,
+    ClassStatsStruct,
+    ExitRecordStruct,
+    SchedStatsStruct,
+)
+
+UNIT_NS = 64
+LINEAR_BUCKETS = 16
+SUB_BUCKETS = 16
+
+# enum scx_exit_kind, kernel/sched/ext*/…: stable numbers since 6.12; others are shown as numbers.
+EXIT_KINDS = {
+    0: "none",
+    1: "done",
+    64: "unreg",
+    65: "unreg_bpf",
+    66: "unreg_kern",
+    67: "sysrq",
+    1024: "error",
+    1025: "error_bpf",
+    1026: "error_stall",
+}
+
+Bounds = tuple[int, int | None]
+"""[low, high) in ns; high is None in the last, open bucket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Quantiles of a latency as bounds: the bucket that holds the value."""
+
+    p50: Bounds
+    p99: Bounds
+    p999: Bounds
+    max: Bounds
+
+
+@dataclass(frozen=True, slots=True)
+class ClassStats:
+    """One class since its policy went live, summed over the CPUs."""
+
+    nr_wakeups: int = 0
+    nr_runs: int = 0
+    nr_preemptions: int = 0
+    runtime_ns: int = 0
+    nr_held_back: int = 0
+    latency: tuple[int, ...] = (0,) * LATENCY_BUCKETS
+
+    def wakeup(self) -> Latency | None:
+        """Wake-up to running; None when there was none yet."""
+        if not any(self.latency):
+            return None
+        return Latency(
+            quantile(self.latency, Fraction(1, 2)),
+            quantile(self.latency, Fraction(99, 100)),
+            quantile(self.latency, Fraction(999, 1000)),
+            quantile(self.latency, Fraction(1)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SchedStats:
+    """The whole scheduler since its attach, summed over the CPUs."""
+
+    tier_ns: tuple[int, ...] = (0, 0, 0)
+    kthread_ns: int = 0
+    nr_owed: int = 0
+    nr_overdue: int = 0
+    nr_classified: int = 0
+    nr_held_back: int = 0
+    nr_no_context: int = 0
+    nr_restricted: int = 0
+    nr_slot_taken: int = 0
+    nr_cgroup_overflow: int = 0
+    nr_cpu_offline: int = 0
+    nr_cpu_online: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ExitRecord:
+    """Why the scheduler left; kind 0 = it did not. `at_ns` is CLOCK_MONOTONIC."""
+
+    kind: int = 0
+    exit_code: int = 0
+    at_ns: int = 0
+    reason: str = ""
+    msg: str = ""
+
+    @property
+    def kind_name(self) -> str:
+        return EXIT_KINDS.get(self.kind, str(self.kind))
+
+    @property
+    def text(self) -> str:
+        """The kernel's words in one line."""
+        return ": ".join(part for part in (self.reason or self.kind_name, self.msg) if part)
+
+
+def bucket_bounds(bucket: int) -> Bounds:
+    """The latencies that a bucket holds; the inverse of latency_bucket() in bpf/sched_math.h."""
+    if not 0 <= bucket < LATENCY_BUCKETS:
+        raise InternalError(f"there is no latency bucket {bucket}")
+    shift, step = (0, bucket) if bucket < LINEAR_BUCKETS else divmod(bucket - LINEAR_BUCKETS, SUB_BUCKETS)
+    units = step if bucket < LINEAR_BUCKETS else (SUB_BUCKETS + step) << shift
+    low = units * UNIT_NS
+    return low, None if bucket == LATENCY_BUCKETS - 1 else low + (UNIT_NS << shift)
+
+
+def quantile(latency: Sequence[int], share: Fraction) -> Bounds:
+    """The bounds of the smallest value with at least `share` of all values at or below it."""
+    wanted = -(-sum(latency) * share // 1)
+    seen = 0
+    for bucket, count in enumerate(latency):
+        seen += count
+        if count and seen >= wanted:
+            return bucket_bounds(bucket)
+    raise InternalError("a quantile of no values")
+
+
+def decode_class_stats(per_cpu: Sequence[bytes]) -> ClassStats:
+    """One element of class_stats, one value per CPU → their sum."""
+    parts = [ClassStatsStruct.from_buffer_copy(data) for data in per_cpu]
+    scalars = {f.name: sum(getattr(p, f.name) for p in parts) for f in fields(ClassStats) if f.name != "latency"}
+    columns = [p.latency[:] for p in parts]
+    return ClassStats(**scalars, latency=tuple(map(sum, zip(*columns, strict=True))))
+
+
+def decode_sched_stats(per_cpu: Sequence[bytes]) -> SchedStats:
+    """The element of sched_stats, one value per CPU → their sum."""
+    parts = [SchedStatsStruct.from_buffer_copy(data) for data in per_cpu]
+    scalars = {f.name: sum(getattr(p, f.name) for p in parts) for f in fields(SchedStats) if f.name != "tier_ns"}
+    return SchedStats(tier_ns=tuple(map(sum, zip(*(p.tier_ns[:] for p in parts), strict=True))), **scalars)
+
+
+def decode_exit_record(data: bytes) -> ExitRecord:
+    if len(data) != ctypes.sizeof(ExitRecordStruct):
+        raise InternalError(f"the exit record has {len(data)} bytes")
+    record = ExitRecordStruct.from_buffer_copy(data)
+    return ExitRecord(
+        record.kind,
+        record.exit_code,
+        record.at_ns,
+        record.reason.decode("utf-8", "replace"),
+        record.msg.decode("utf-8", "replace"),
+    )
+
+
+def encode_exit_record(record: ExitRecord) -> bytes:
+    """What ops.exit would have written; for the fake kernel."""
+    return bytes(
+        ExitRecordStruct(
+            kind=record.kind,
+            exit_code=record.exit_code,
+            at_ns=record.at_ns,
+            reason=record.reason.encode(),
+            msg=record.msg.encode(),
+        )
+    )

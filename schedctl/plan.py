@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Desired image × observation → Plan: what would change, value by value. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from enum import StrEnum
+from typing import Any
+
+from schedctl.errors import ApplyError, ConflictError, PrivilegeError
+from schedctl.image.abi import ABI_VERSION
+from schedctl.image.model import ImageClass, ImageRule, PolicyImage
+from schedctl.kernel.protocol import OPS_NAME
+from schedctl.observe import Observation, Owner
+from schedctl.quantity import format_duration
+
+
+class Action(StrEnum):
+    RELEASE = "release"
+    """Remove what a scheduler that was ejected left behind."""
+    ATTACH = "attach"
+    """Load the scheduler and attach it."""
+    CHANGE = "change"
+    """Give the running scheduler another policy; nothing is detached."""
+
+
+class Operation(StrEnum):
+    ADD = "add"
+    REMOVE = "remove"
+    REPLACE = "replace"
+
+
+_SIGN = {Operation.ADD: "+", Operation.REMOVE: "-", Operation.REPLACE: "~"}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference between the live image document and the desired one; old or new is None where it has none."""
+
+    operation: Operation
+    path: str
+    old: Any = None
+    new: Any = None
+
+    def to_document(self) -> dict[str, Any]:
+        return {"operation": self.operation.value, "path": self.path, "old": self.old, "new": self.new}
+
+    def line(self) -> str:
+        """`~ classes.game.level: 3 -> 6`; durations as a person writes them."""
+        path = self.path.removesuffix("_ns")
+        match self.operation:
+            case Operation.ADD:
+                values = _shown(self.path, self.new)
+            case Operation.REMOVE:
+                values = _shown(self.path, self.old)
+            case Operation.REPLACE:
+                values = f"{_shown(self.path, self.old)} -> {_shown(self.path, self.new)}"
+        return f"{_SIGN[self.operation]} {path}: {values}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Valid only for the observation it was made from: `generation` is the live one then, None without a live policy."""
+
+    desired: PolicyImage
+    live: PolicyImage | None
+    generation: int | None
+    actions: tuple[Action, ...]
+    changes: tuple[Change, ...]
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.actions)
+
+    def to_document(self) -> dict[str, Any]:
+        """The plan as plain data, for --json."""
+        return {
+            "profile": self.desired.profile,
+            "generation": self.generation,
+            "actions": [action.value for action in self.actions],
+            "changes": [change.to_document() for change in self.changes],
+        }
+
+    def lines(self) -> list[str]:
+        """The plan for people: what happens, then the differences with + - ~."""
+        profile = self.desired.profile
+        if not self.changed:
+            return [f"nothing to change: profile {profile} runs"]
+        headline = {
+            Action.RELEASE: "remove what the ejected scheduler left behind",
+            Action.ATTACH: f"attach the scheduler with profile {profile}",
+            Action.CHANGE: f"change the running scheduler's policy, profile {profile}",
+        }
+        return [headline[action] for action in self.actions] + [f"  {change.line()}" for change in self.changes]
+
+
+def make_plan(desired: PolicyImage, observation: Observation) -> Plan:
+    """What makes the kernel run `desired`; ConflictError, PrivilegeError or ApplyError where that cannot be said."""
+    refuse(observation)
+    live = observation.live
+    if live is None:
+        actions = (Action.RELEASE, Action.ATTACH) if observation.leftovers else (Action.ATTACH,)
+        return Plan(desired, None, None, actions, diff(None, desired))
+    changes = diff(live.image, desired)
+    return Plan(desired, live.image, live.generation, (Action.CHANGE,) if changes else (), changes)
+
+
+def refuse(observation: Observation) -> None:
+    """The reasons for which nothing can be planned."""
+    if observation.owner is Owner.OTHER:
+        unpinned = " (not by this schedctl: its pins are missing)" if observation.ops == OPS_NAME else ""
+        raise ConflictError(
+            f"another scheduler is attached: {observation.ops}{unpinned}",
+            hint="stop it first, or `echo S > /proc/sysrq-trigger` ends any sched_ext scheduler",
+        )
+    if observation.owner is Owner.SCHEDCTL and not observation.privileged:
+        raise PrivilegeError("the live policy cannot be read", hint="run it as root, for example with sudo")
+    live = observation.live
+    if live is not None and live.abi_version != ABI_VERSION:
+        raise ApplyError(
+            f"the running scheduler's policy has layout {live.abi_version}, this schedctl writes layout {ABI_VERSION}",
+            hint="`schedctl detach`, then apply again",
+        )
+
+
+def diff(live: PolicyImage | None, desired: PolicyImage) -> tuple[Change, ...]:
+    """The differences by path; empty exactly when the images are equal."""
+    if live == desired:
+        return ()
+    changes = [*_scalars(live, desired), *_classes(live.classes if live else (), desired.classes)]
+    changes += _rules(live.rules if live else (), desired.rules)
+    return tuple(changes)
+
+
+def _scalars(live: PolicyImage | None, desired: PolicyImage) -> Iterator[Change]:
+    old = live.to_document() if live else {"profile": None, "policy": {}}
+    new = desired.to_document()
+    yield from _values({"profile": old["profile"]}, {"profile": new["profile"]}, "")
+    yield from _values(old["policy"], new["policy"], "policy.")
+
+
+def _classes(live: Sequence[ImageClass], desired: Sequence[ImageClass]) -> Iterator[Change]:
+    old, new = {c.name: c for c in live}, {c.name: c for c in desired}
+    for name in [*(n for n in old if n not in new)]:
+        yield Change(Operation.REMOVE, f"classes.{name}", _body(old[name]))
+    for name, image_class in new.items():
+        if name in old:
+            yield from _values(_body(old[name]), _body(image_class), f"classes.{name}.")
+        else:
+            yield Change(Operation.ADD, f"classes.{name}", None, _body(image_class))
+    kept_old, kept_new = [n for n in old if n in new], [n for n in new if n in old]
+    if kept_old != kept_new:
+        yield Change(Operation.REPLACE, "classes", kept_old, kept_new)
+
+
+def _rules(live: Sequence[ImageRule], desired: Sequence[ImageRule]) -> Iterator[Change]:
+    for tag, a, b, c, d in SequenceMatcher(None, live, desired, autojunk=False).get_opcodes():
+        if tag == "equal":
+            continue
+        for rank in range(a, b):
+            yield Change(Operation.REMOVE, f"rules[{rank}]", live[rank].to_document())
+        for rank in range(c, d):
+            yield Change(Operation.ADD, f"rules[{rank}]", None, desired[rank].to_document())
+
+
+def _values(old: dict[str, Any], new: dict[str, Any], prefix: str) -> Iterator[Change]:
+    for key in [*old, *(k for k in new if k not in old)]:
+        before, after = old.get(key), new.get(key)
+        if before == after:
+            continue
+        operation = Operation.REPLACE
+        if before is None:
+            operation = Operation.ADD
+        elif after is None:
+            operation = Operation.REMOVE
+        yield Change(operation, prefix + key, before, after)
+
+
+def _body(image_class: ImageClass) -> dict[str, Any]:
+    document = image_class.to_document()
+    del document["name"]
+    return document
+
+
+def _shown(path: str, value: Any) -> str:
+    if isinstance(value, dict):
+        if "class" in value:
+            predicates = [f'{key} "{value[key]}"' for key in ("comm", "cgroup") if key in value]
+            return f"{' and '.join(predicates) or 'every thread'} is {value['class']}"
+        return ", ".join(f"{key.removesuffix('_ns')} {_shown(key, item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if path.endswith("_ns") and isinstance(value, int):
+        return format_duration(value)
+    return str(value)

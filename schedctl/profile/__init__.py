@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From a file to a typed profile: load, schema, parse, rules."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+from schedctl.errors import MissingError, ProfileError
+from schedctl.profile.document import Document, load_bytes, load_document
+from schedctl.profile.model import Profile
+
+
+def load_profile(path: Path) -> Profile:
+    """Read, check and type one profile; raises MissingError, or ProfileError with all problems."""
+    return check_and_parse(load_document(path))
+
+
+def load_profile_bytes(data: bytes, file: str) -> Profile:
+    """The same for text that has no file of its own (standard input, a copy)."""
+    return check_and_parse(load_bytes(data, file), check_name=False)
+
+
+def check_and_parse(document: Document, check_name: bool = True) -> Profile:
+    from schedctl.profile.parse import parse_profile
+    from schedctl.profile.rules import check_profile
+    from schedctl.profile.schema import check_document
+
+    problems = check_document(document, "profile")
+    if not problems:
+        profile = parse_profile(document)
+        problems = list(check_profile(document, profile, check_name))
+        if not problems:
+            return profile
+    raise ProfileError(tuple(problems))
+
+
+def load_standing(path: Path) -> str | None:
+    """The profile that schedctl.yaml names; None without the file or the key."""
+    from schedctl.profile.schema import check_document
+
+    if not path.exists():
+        return None
+    document = load_document(path)
+    if document.value is None:
+        return None
+    if problems := check_document(document, "schedctl"):
+        raise ProfileError(tuple(problems))
+    assert isinstance(document.value, dict)
+    name = document.value.get("profile")
+    return str(name) if name is not None else None
+
+
+def profile_names(dirs: Iterable[Path]) -> dict[str, Path]:
+    """Name -> file of every profile; a higher directory (later) replaces, /dev/null removes."""
+    found: dict[str, Path] = {}
+    for directory in dirs:
+        for path in sorted(directory.glob("*.yaml")):
+            if path.resolve() == Path("/dev/null"):
+                found.pop(path.stem, None)
+            else:
+                found[path.stem] = path
+    return found
+
+
+def find_profile(name: str, dirs: Iterable[Path]) -> Path:
+    """The file of profile NAME; raises MissingError with a proposal."""
+    names = profile_names(dirs)
+    if name in names:
+        return names[name]
+    close = difflib.get_close_matches(name, names, 1, 0.6)
+    known = ", ".join(sorted(names)) or "none"
+    hint = f"did you mean {close[0]!r}?" if close else f"known profiles: {known}"
+    raise MissingError(f"no profile {name!r}", hint)

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""YAML text to plain values, each with its place.
+
+Scalars follow the YAML 1.2 core schema, as editors read it: only true and false are booleans; `on`,
+`010` and `1:30` are text. Duplicate keys, tags, `<<` and keys that are not text are problems.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from schedctl.errors import MissingError, Problem, ProfileError
+from schedctl.profile.model import Origin
+
+MAX_BYTES = 4 * 1024 * 1024
+MAX_ALIASES = 100
+MAX_DEPTH = 32
+
+Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
+Path_ = tuple[str | int, ...]
+
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+
+try:
+    from yaml import CSafeLoader as _Loader
+except ImportError:  # PyYAML built without libyaml: the same, ten times slower
+    from yaml import SafeLoader as _Loader  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One file's values; `origins` has the place of every value, `keys` that of every key, by path."""
+
+    file: str
+    value: Value
+    origins: dict[Path_, Origin]
+    keys: dict[Path_, Origin]
+
+    def origin(self, path: Path_) -> Origin:
+        """The place of a value, or of the nearest one that contains it."""
+        while path and path not in self.origins:
+            path = path[:-1]
+        return self.origins.get(path, Origin(self.file, 1, 1))
+
+    def key_origin(self, path: Path_) -> Origin:
+        return self.keys.get(path) or self.origin(path)
+
+
+def format_path(path: Path_) -> str:
+    """("classes", "a", "match", 0) -> "classes.a.match[0]"."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def problem_at(origin: Origin, path: Path_, message: str, hint: str | None = None) -> Problem:
+    return Problem(
+        "error", origin.file, origin.line, origin.column, format_path(path), message, hint, origin.source
+    )
+
+
+def load_document(path: Path) -> Document:
+    """Read a file; raises MissingError, or ProfileError with all problems of its text."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise MissingError(f"{path}: no such file") from None
+    except OSError as error:
+        raise MissingError(f"{path}: {error.strerror}") from None
+    return load_bytes(data, str(path))
+
+
+def load_bytes(data: bytes, file: str) -> Document:
+    if len(data) > MAX_BYTES:
+        raise _failed(file, 0, 0, f"the file has {len(data)} bytes, at most {MAX_BYTES} are read", "split it")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
+        raise _failed(file, line, column, "this byte is not UTF-8", "save the file as UTF-8") from None
+    return load_text(text, file)
+
+
+def load_text(text: str, file: str) -> Document:
+    """Parse text; raises ProfileError with all problems of the text."""
+    return _Composer(text, file).compose()
+
+
+def _failed(file: str, line: int, column: int, message: str, hint: str | None = None) -> ProfileError:
+    return ProfileError((Problem("error", file, line, column, "", message, hint),))
+
+
+class _Composer:
+    def __init__(self, text: str, file: str) -> None:
+        self.text = text
+        self.lines = text.splitlines()
+        self.file = file
+        self.problems: list[Problem] = []
+        self.origins: dict[Path_, Origin] = {}
+        self.keys: dict[Path_, Origin] = {}
+
+    def compose(self) -> Document:
+        try:
+            aliases = sum(isinstance(event, yaml.AliasEvent) for event in self._events())
+            if aliases > MAX_ALIASES:
+                raise _failed(self.file, 0, 0, f"{aliases} aliases, at most {MAX_ALIASES} are allowed")
+            node = yaml.compose(self.text, Loader=_Loader)
+        except yaml.MarkedYAMLError as error:
+            raise ProfileError((self._syntax(error),)) from None
+        except yaml.YAMLError as error:
+            raise _failed(self.file, 0, 0, f"not YAML: {str(error).splitlines()[0]}") from None
+        except RecursionError:
+            raise _failed(self.file, 0, 0, "nested too deeply") from None
+        value = self._convert(node, (), 0) if node is not None else None
+        if self.problems:
+            raise ProfileError(tuple(self.problems))
+        return Document(self.file, value, self.origins, self.keys)
+
+    def _events(self) -> Iterator[yaml.Event]:
+        depth = 0
+        for event in yaml.parse(self.text, Loader=_Loader):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > MAX_DEPTH:
+                    mark = event.start_mark
+                    raise _failed(self.file, mark.line + 1, mark.column + 1, "nested too deeply")
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+            yield event
+
+    def _syntax(self, error: yaml.MarkedYAMLError) -> Problem:
+        mark = error.problem_mark or error.context_mark
+        origin = self._at(mark) if mark else Origin(self.file, 0, 0)
+        message = error.problem or error.context or "not YAML"
+        hint = None
+        if "found character '\\t'" in str(error) or "tab" in message:
+            message, hint = "a tab cannot indent YAML", "use spaces"
+        elif "expected a single document" in f"{error.context} {error.problem}":
+            message, hint = "a second document begins here", "one profile per file: remove the '---'"
+        elif "mapping values are not allowed" in message:
+            message, hint = "a ':' is not allowed here", "check the indentation, or quote the text"
+        elif "undefined alias" in message:
+            hint = "define it first with &name"
+        return problem_at(origin, (), message, hint)
+
+    def _at(self, mark: yaml.Mark) -> Origin:
+        source = self.lines[mark.line] if mark.line < len(self.lines) else ""
+        return Origin(self.file, mark.line + 1, mark.column + 1, source[:400])
+
+    def _complain(self, node: yaml.Node, path: Path_, message: str, hint: str | None = None) -> None:
+        self.problems.append(problem_at(self._at(node.start_mark), path, message, hint))
+
+    def _convert(self, node: yaml.Node, path: Path_, depth: int) -> Value:
+        self.origins[path] = self._at(node.start_mark)
+        if node.tag and not node.tag.startswith("tag:yaml.org,2002:"):
+            self._complain(node, path, f"the tag {node.tag} is not allowed", "remove it")
+            return None
+        if depth > MAX_DEPTH:
+            self._complain(node, path, "nested too deeply")
+            return None
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path, depth)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._convert(item, (*path, i), depth + 1) for i, item in enumerate(node.value)]
+        return _scalar(node)
+
+    def _mapping(self, node: yaml.MappingNode, path: Path_, depth: int) -> dict[str, Value]:
+        result: dict[str, Value] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode) or not isinstance(_scalar(key_node), str):
+                self._complain(key_node, path, "a key must be text", "quote it")
+                continue
+            key = key_node.value
+            if key == "<<":
+                self._complain(key_node, path, "'<<' is not allowed", "write the keys out")
+            elif key in result:
+                first = self.keys[(*path, key)]
+                self._complain(
+                    key_node, (*path, key), f"{key!r} stands here twice, first in line {first.line}", "keep one"
+                )
+            else:
+                self.keys[(*path, key)] = self._at(key_node.start_mark)
+                result[key] = self._convert(value_node, (*path, key), depth + 1)
+        return result
+
+
+def _scalar(node: yaml.Node) -> Value:
+    """A scalar by the YAML 1.2 core schema; anything quoted is text."""
+    text: str = node.value
+    if node.style in ("'", '"', "|", ">"):
+        return text
+    if text in ("", "~", "null", "Null", "NULL"):
+        return None
+    if text in ("true", "True", "TRUE"):
+        return True
+    if text in ("false", "False", "FALSE"):
+        return False
+    if len(text) <= 40 and _INT.fullmatch(text):
+        return int(text, 0)
+    if len(text) <= 40 and _FLOAT.fullmatch(text):
+        return float(text)
+    return text

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the user declared, typed and frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+
+
+class Order(StrEnum):
+    """Inside a level: earliest absolute deadline first, or first released first."""
+
+    EDF = "edf"
+    FIXED_PRIORITY = "fixed_priority"
+
+
+class Tier(StrEnum):
+    REALTIME = "realtime"
+    FAIR = "fair"
+    BACKGROUND = "background"
+
+
+DEFAULT_CLASS = "default"
+DEFAULT_WEIGHT = 100
+DEFAULT_FAIR_SHARE = Fraction(1, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value stands: file, line and column from 1, and the line's text."""
+
+    file: str
+    line: int
+    column: int
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MatchItem:
+    """Strings of one key are alternatives, keys must all match; () = the key is absent."""
+
+    comm: tuple[str, ...]
+    cgroup: tuple[str, ...]
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadClass:
+    name: str
+    description: str
+    match: tuple[MatchItem, ...]
+    precedence: int
+    tier: Tier
+    level: int | None  # 1..7; None outside the real-time tier
+    period_ns: int | None
+    deadline_ns: int | None  # relative, the default resolved; None outside the real-time tier
+    weight: int
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    order: Order
+    fair_share: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    name: str
+    description: str
+    policy: Policy
+    classes: tuple[ThreadClass, ...]  # in the order of declaration
+    file: str
+
+
+def default_deadline_ns(level: int, period_ns: int | None) -> int:
+    """The period, else 2^(8 - level) ms: 2 ms for level 7 up to 128 ms for level 1."""
+    return period_ns if period_ns is not None else 2 ** (8 - level) * 1_000_000

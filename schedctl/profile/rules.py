@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What needs several values, or more than a schema can say: checked on document and profile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from schedctl.errors import Problem
+from schedctl.profile.document import Document, Path_, problem_at
+from schedctl.profile.model import DEFAULT_CLASS, Profile, ThreadClass, Tier
+from schedctl.quantity import format_duration
+
+MIN_DURATION_NS = 100_000
+MAX_DURATION_NS = 3_000_000_000
+COMM_BYTES = 15
+COMM_PATTERN_BYTES = 31
+CGROUP_PATTERN_BYTES = 127
+MAX_FAIR_SHARE = Fraction(9, 10)
+_GLOB = frozenset("*?[")
+
+
+def check_profile(document: Document, profile: Profile, check_name: bool) -> Iterator[Problem]:
+    """All problems of a profile whose document the schema accepts."""
+    if check_name and profile.file not in ("-", "") and Path(profile.file).stem != profile.name:
+        stem = Path(profile.file).stem
+        yield problem_at(
+            document.origin(("name",)),
+            ("name",),
+            f"the file is called {stem}.yaml",
+            f"write 'name: {stem}', or rename the file to {profile.name}.yaml",
+        )
+    yield from _check_share(document, profile)
+    for cls in profile.classes:
+        yield from _check_default(document, cls) if cls.name == DEFAULT_CLASS else _check_class(document, cls)
+
+
+def _check_share(document: Document, profile: Profile) -> Iterator[Problem]:
+    path: Path_ = ("policy", "fair_share")
+    share = profile.policy.fair_share
+    if not Fraction(1, 100) <= share <= MAX_FAIR_SHARE:
+        yield problem_at(document.origin(path), path, "out of range", "1% to 90%")
+    elif (share * 1000).denominator != 1:
+        yield problem_at(document.origin(path), path, "finer than a tenth of a percent", "for example 12.5%")
+
+
+def _check_default(document: Document, cls: ThreadClass) -> Iterator[Problem]:
+    root: Any = document.value
+    for key in root["classes"][cls.name]:
+        if key not in ("description", "weight"):
+            path = ("classes", cls.name, key)
+            yield problem_at(
+                document.key_origin(path),
+                path,
+                f"{key!r} is not possible in the class 'default', which is what no rule matches",
+                "it takes only 'description' and 'weight'; give the class another name",
+            )
+
+
+def _check_class(document: Document, cls: ThreadClass) -> Iterator[Problem]:
+    root: Any = document.value
+    keys = root["classes"][cls.name]
+    here: Path_ = ("classes", cls.name)
+    if "match" not in keys:
+        yield problem_at(
+            cls.origin, here, f"the class {cls.name!r} matches nothing", "add 'match:' with at least one item"
+        )
+    yield from _check_tier(document, cls, keys)
+    for key, ns in (("period", cls.period_ns), ("deadline", cls.deadline_ns)):
+        if key in keys and ns is not None and not MIN_DURATION_NS <= ns <= MAX_DURATION_NS:
+            path = (*here, key)
+            yield problem_at(document.origin(path), path, f"{keys[key]} is out of range", "100us to 3s")
+    if "deadline" in keys and cls.period_ns and cls.deadline_ns and cls.deadline_ns > cls.period_ns:
+        path = (*here, "deadline")
+        yield problem_at(
+            document.origin(path),
+            path,
+            f"the deadline {keys['deadline']} is longer than the period {keys['period']}",
+            f"at most {format_duration(cls.period_ns)}",
+        )
+    for i, item in enumerate(keys.get("match", ())):
+        for key in item:
+            values = item[key] if isinstance(item[key], list) else [item[key]]
+            for j, text in enumerate(values):
+                path = (*here, "match", i, key, *((j,) if isinstance(item[key], list) else ()))
+                yield from _check_pattern(document, path, key, text)
+
+
+def _check_tier(document: Document, cls: ThreadClass, keys: dict[str, Any]) -> Iterator[Problem]:
+    here: Path_ = ("classes", cls.name)
+    if cls.tier is Tier.REALTIME and cls.level is None:
+        yield problem_at(
+            document.origin((*here, "tier")), (*here, "tier"), "the realtime tier needs a level", "add 'level: 1' to 7"
+        )
+    if cls.tier is not Tier.REALTIME and cls.level is not None:
+        yield problem_at(
+            document.origin((*here, "level")),
+            (*here, "level"),
+            f"a level is for the realtime tier, this class is {cls.tier}",
+            "remove 'level' or 'tier'",
+        )
+    if cls.tier is Tier.REALTIME and "weight" in keys:
+        yield problem_at(
+            document.origin((*here, "weight")),
+            (*here, "weight"),
+            "a weight is for the fair and background tiers",
+            "remove it: levels and deadlines order the realtime tier",
+        )
+    if cls.tier is not Tier.REALTIME and cls.level is None:
+        for key in ("deadline", "period"):
+            if key in keys:
+                path = (*here, key)
+                yield problem_at(
+                    document.origin(path), path, f"a {key} needs a level: this class is {cls.tier}", "add 'level: 1' to 7"
+                )
+
+
+def _check_pattern(document: Document, path: Path_, key: str, text: str) -> Iterator[Problem]:
+    size = len(text.encode())
+    origin = document.origin(path)
+    if unclosed(text):
+        yield problem_at(origin, path, f"the '[' of {text!r} is never closed", "a set is written [abc] or [a-z]")
+    elif "\0" in text or "\n" in text:
+        yield problem_at(origin, path, "a pattern is one line of text")
+    elif key == "comm" and not _GLOB & set(text) and size > COMM_BYTES:
+        cut = text.encode()[:COMM_BYTES].decode(errors="ignore")
+        yield problem_at(
+            origin, path, f"a thread's name has at most 15 bytes, {text!r} has {size}", f"the kernel cuts it to {cut!r}"
+        )
+    elif key == "comm" and size > COMM_PATTERN_BYTES:
+        yield problem_at(origin, path, f"the pattern has {size} bytes, at most {COMM_PATTERN_BYTES} fit")
+    elif key == "cgroup" and size > CGROUP_PATTERN_BYTES:
+        yield problem_at(origin, path, f"the pattern has {size} bytes, at most {CGROUP_PATTERN_BYTES} fit")
+    elif key == "cgroup" and "/" in text and not text.startswith(("/", "*", "?", "[")):
+        yield problem_at(
+            origin, path, f"{text!r} can match no cgroup: with a '/' the whole path is meant", f"write '/{text}'"
+        )
+
+
+def unclosed(pattern: str) -> bool:
+    """True where a '[' has no ']'; one that comes first, or first after '!', is a member."""
+    i = 0
+    while (i := pattern.find("[", i)) >= 0:
+        first = i + 1 + (pattern[i + 1 : i + 2] == "!")
+        end = pattern.find("]", first + 1)
+        if end < 0:
+            return True
+        i = end + 1
+    return False

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a JSON Schema can find, said for people and at its place."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from schedctl import quantity
+from schedctl.errors import Problem
+from schedctl.paths import schemas_dir
+from schedctl.profile.document import Document, Path_, Value, problem_at
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+_TYPES = {"object": "a mapping", "array": "a list", "string": "text", "integer": "a whole number"}
+_FORMATS: dict[str, tuple[Callable[[str], object], str, str]] = {
+    "duration": (quantity.parse_duration_ns, "a duration", "2ms"),
+    "period": (quantity.parse_period_ns, "a duration or a rate", "16ms, 60Hz or 128/48kHz"),
+    "share": (quantity.parse_share, "a share", "10%"),
+}
+_NAME_HINT = "a to z, 0 to 9, '_' and '-', at most 31 characters, beginning with a letter or digit"
+
+
+def check_document(document: Document, schema: str) -> list[Problem]:
+    """All problems that `schemas/SCHEMA.schema.json` finds, one per cause."""
+    import jsonschema  # 0.1 s, and not every verb needs it
+
+    text = (schemas_dir() / f"{schema}.schema.json").read_text(encoding="utf-8")
+    checker = jsonschema.FormatChecker(formats=())
+    for name, (parse, _, _) in _FORMATS.items():
+        checker.checks(name, raises=ValueError)(_optional(parse))
+    validator = jsonschema.Draft202012Validator(json.loads(text), format_checker=checker)
+    problems: dict[tuple[int, int, str], Problem] = {}
+    for error in validator.iter_errors(document.value):
+        for problem in _explain(document, error):
+            problems.setdefault((problem.line, problem.column, problem.message), problem)
+    return list(problems.values())
+
+
+def _optional(parse: Callable[[str], object]) -> Callable[[object], bool]:
+    def check(value: object) -> bool:
+        if isinstance(value, str):
+            parse(value)
+        return True
+
+    return check
+
+
+def _explain(document: Document, error: ValidationError) -> Iterator[Problem]:
+    path: Path_ = tuple(error.absolute_path)
+    value: Any = error.instance
+    keyword = error.validator
+    if keyword == "oneOf":
+        yield from _explain_alternatives(document, error, path)
+    elif keyword == "additionalProperties":
+        known = list(error.schema.get("properties", {}))
+        for key in [k for k in value if k not in known]:
+            hint = _did_you_mean(key, known)
+            yield problem_at(document.key_origin((*path, key)), (*path, key), f"unknown key {key!r}", hint)
+    elif keyword == "required":
+        for key in [k for k in error.validator_value if k not in value]:
+            example = {"schedctl": "schedctl: 1", "name": "name: my-profile"}.get(key, f"{key}: …")
+            yield problem_at(document.origin(path), path, f"{key!r} is missing", f"add '{example}'")
+    elif "propertyNames" in error.absolute_schema_path or (keyword == "pattern" and path):
+        name = value
+        origin = document.key_origin((*path, name)) if (*path, name) in document.keys else document.origin(path)
+        yield problem_at(origin, path, f"{name!r} is not a valid name", _NAME_HINT)
+    else:
+        message, hint = _say(keyword, value, error)
+        yield problem_at(document.origin(path), path, message, hint)
+
+
+def _explain_alternatives(document: Document, error: ValidationError, path: Path_) -> Iterator[Problem]:
+    """Text or a list of texts: report the list's items, or the one value."""
+    value = error.instance
+    if isinstance(value, list) and value:
+        for i, item in enumerate(value):
+            if not isinstance(item, str) or not 0 < len(item) <= 127:
+                yield problem_at(document.origin((*path, i)), (*path, i), *_say_text(item))
+    else:
+        yield problem_at(document.origin(path), path, *_say_text(value))
+
+
+def _say_text(value: Value) -> tuple[str, str | None]:
+    if value == "":
+        return "an empty pattern matches nothing", "write a name or a glob"
+    if value == []:
+        return "an empty list matches nothing", "write a name or a glob"
+    if isinstance(value, str):
+        return "the pattern is longer than 127 characters", None
+    return f"expected text or a list of texts, not {_show(value)}", "quote it" if value is not None else None
+
+
+def _say(keyword: str, value: Any, error: ValidationError) -> tuple[str, str | None]:
+    wanted = error.validator_value
+    if keyword == "type":
+        return _say_type(value, error)
+    if keyword == "format":
+        _, what, example = _FORMATS[wanted]
+        return f"{value!r} is not {what}", f"for example {example}"
+    if keyword == "enum":
+        return f"{_show(value)} is none of {', '.join(wanted)}", _did_you_mean(str(value), wanted)
+    if keyword == "const":
+        return f"{_show(value)} is not a known version", f"write {wanted}"
+    if keyword in ("minimum", "maximum"):
+        low, high = error.schema.get("minimum"), error.schema.get("maximum")
+        return f"{value} is out of range", f"{low} to {high}"
+    if keyword == "maxProperties":
+        return f"{len(value)} classes, at most {wanted - 1} beside 'default'", "merge some of them"
+    if keyword in ("minItems", "minProperties"):
+        return "this is empty, and would match nothing", "write at least one rule, or remove the key"
+    if keyword == "maxLength":
+        return f"longer than {wanted} characters", None
+    return f"{_show(value)} is not allowed here", None
+
+
+def _say_type(value: Any, error: ValidationError) -> tuple[str, str | None]:
+    wanted = _TYPES[error.validator_value]
+    message = f"expected {wanted}, not {_show(value)}"
+    name = error.schema.get("format")
+    if name and isinstance(value, int | float) and not isinstance(value, bool):
+        unit = "%" if name == "share" else "ms"
+        return f"{value} has no unit", f"for example {value}{unit}"
+    if value is None:
+        return "the value is missing", f"write {wanted}, or remove the key"
+    if error.validator_value == "string" and not isinstance(value, dict | list):
+        return message, "quote it"
+    if error.validator_value == "array" and isinstance(value, dict):
+        return message, "begin each item with '- '"
+    return message, None
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    return "nothing" if value is None else repr(value) if isinstance(value, str) else str(value)
+
+
+def _did_you_mean(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word, known, 1, 0.6)
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"

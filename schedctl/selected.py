@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""/run/schedctl/selected: what a person chose since the boot. Absent = the standing choice of schedctl.yaml."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from schedctl.errors import StateError
+
+_NOTHING = "none"
+
+
+class Choice(StrEnum):
+    STANDING = "standing"
+    """What /etc/schedctl/schedctl.yaml names; nothing is noted."""
+    PROFILE = "profile"
+    """A profile's name, followed."""
+    COPY = "copy"
+    """The absolute path of a copied profile, not followed."""
+    NONE = "none"
+    """Detached by a person: attach nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    choice: Choice = Choice.STANDING
+    value: str = ""
+
+    @classmethod
+    def profile(cls, name: str) -> Selected:
+        return cls(Choice.PROFILE, name)
+
+    @classmethod
+    def copy(cls, path: Path) -> Selected:
+        return cls(Choice.COPY, str(path))
+
+    @classmethod
+    def none(cls) -> Selected:
+        return cls(Choice.NONE)
+
+
+def read_selected(path: Path) -> Selected:
+    """The note on disk; StateError where it cannot be read or says nothing sensible."""
+    try:
+        text = path.read_text(encoding="utf-8").removesuffix("\n")
+    except FileNotFoundError:
+        return Selected()
+    except (OSError, UnicodeError) as error:
+        raise StateError(f"cannot read {path}: {error}", hint="`schedctl apply NAME` writes it anew") from error
+    if text == _NOTHING:
+        return Selected.none()
+    if text.startswith("/"):
+        return Selected.copy(Path(text))
+    if not text or "\n" in text:
+        raise StateError(f"{path} says neither a profile nor `none`", hint="`schedctl apply NAME` writes it anew")
+    return Selected.profile(text)
+
+
+def write_selected(path: Path, selected: Selected) -> None:
+    """Note the choice atomically; StateError on a full or read-only disk leaves the old note."""
+    with selection(path, selected) as commit:
+        commit()
+
+
+@contextmanager
+def selection(path: Path, selected: Selected) -> Iterator[Callable[[], None]]:
+    """Prepare the note on disk, yield the function that makes it valid: a full disk shows before the kernel changes."""
+    try:
+        temporary = None if selected.choice is Choice.STANDING else _prepare(path, selected)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+    def commit() -> None:
+        try:
+            if temporary is None:
+                path.unlink(missing_ok=True)
+            else:
+                temporary.replace(path)
+        except OSError as error:
+            raise _unwritable(path, error) from error
+
+    try:
+        yield commit
+    finally:
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def _prepare(path: Path, selected: Selected) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=".selected-", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o644)
+            file.write((selected.value or _NOTHING) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    return temporary
+
+
+def _unwritable(path: Path, error: OSError) -> StateError:
+    return StateError(f"cannot write {path}: {error.strerror}", hint="make room or remount it writable")
