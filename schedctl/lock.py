@@ -38,9 +38,13 @@ def _open(path: Path) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except PermissionError as error:
-        raise PrivilegeError(f"cannot open {path}: not permitted", hint="run it as root, for example with sudo") from error
+        raise PrivilegeError(
+            f"cannot open {path}: not permitted", hint="run it as root, for example with sudo"
+        ) from error
     except OSError as error:
-        raise StateError(f"cannot open {path}: {error.strerror}", hint="make room or remount it writable") from error
+        raise StateError(
+            f"cannot open {path}: {error.strerror}", hint="make room or remount it writable"
+        ) from error
 
 
 def _try_lock(descriptor: int) -> bool:

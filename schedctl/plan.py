@@ -93,7 +93,9 @@ class Plan:
             Action.ATTACH: f"attach the scheduler with profile {profile}",
             Action.CHANGE: f"change the running scheduler's policy, profile {profile}",
         }
-        return [headline[action] for action in self.actions] + [f"  {change.line()}" for change in self.changes]
+        return [headline[action] for action in self.actions] + [
+            f"  {change.line()}" for change in self.changes
+        ]
 
 
 def make_plan(desired: PolicyImage, observation: Observation) -> Plan:

@@ -52,13 +52,17 @@ def read_selected(path: Path) -> Selected:
     except FileNotFoundError:
         return Selected()
     except (OSError, UnicodeError) as error:
-        raise StateError(f"cannot read {path}: {error}", hint="`schedctl apply NAME` writes it anew") from error
+        raise StateError(
+            f"cannot read {path}: {error}", hint="`schedctl apply NAME` writes it anew"
+        ) from error
     if text == _NOTHING:
         return Selected.none()
     if text.startswith("/"):
         return Selected.copy(Path(text))
     if not text or "\n" in text:
-        raise StateError(f"{path} says neither a profile nor `none`", hint="`schedctl apply NAME` writes it anew")
+        raise StateError(
+            f"{path} says neither a profile nor `none`", hint="`schedctl apply NAME` writes it anew"
+        )
     return Selected.profile(text)
 
 

@@ -132,7 +132,9 @@ def quantile(latency: Sequence[int], share: Fraction) -> Bounds:
 def decode_class_stats(per_cpu: Sequence[bytes]) -> ClassStats:
     """One element of class_stats, one value per CPU → their sum."""
     parts = [ClassStatsStruct.from_buffer_copy(data) for data in per_cpu]
-    scalars = {f.name: sum(getattr(p, f.name) for p in parts) for f in fields(ClassStats) if f.name != "latency"}
+    scalars = {
+        f.name: sum(getattr(p, f.name) for p in parts) for f in fields(ClassStats) if f.name != "latency"
+    }
     columns = [p.latency[:] for p in parts]
     return ClassStats(**scalars, latency=tuple(map(sum, zip(*columns, strict=True))))
 
@@ -140,7 +142,9 @@ def decode_class_stats(per_cpu: Sequence[bytes]) -> ClassStats:
 def decode_sched_stats(per_cpu: Sequence[bytes]) -> SchedStats:
     """The element of sched_stats, one value per CPU → their sum."""
     parts = [SchedStatsStruct.from_buffer_copy(data) for data in per_cpu]
-    scalars = {f.name: sum(getattr(p, f.name) for p in parts) for f in fields(SchedStats) if f.name != "tier_ns"}
+    scalars = {
+        f.name: sum(getattr(p, f.name) for p in parts) for f in fields(SchedStats) if f.name != "tier_ns"
+    }
     return SchedStats(tier_ns=tuple(map(sum, zip(*(p.tier_ns[:] for p in parts), strict=True))), **scalars)
 
 

@@ -184,7 +184,10 @@ class _Composer:
             elif key in result:
                 first = self.keys[(*path, key)]
                 self._complain(
-                    key_node, (*path, key), f"{key!r} stands here twice, first in line {first.line}", "keep one"
+                    key_node,
+                    (*path, key),
+                    f"{key!r} stands here twice, first in line {first.line}",
+                    "keep one",
                 )
             else:
                 self.keys[(*path, key)] = self._at(key_node.start_mark)

@@ -19,7 +19,9 @@ def parse_profile(document: Document) -> model.Profile:
         description=root.get("description", ""),
         policy=model.Policy(
             model.Order(policy.get("order", "edf")),
-            quantity.parse_share(policy["fair_share"]) if "fair_share" in policy else model.DEFAULT_FAIR_SHARE,
+            quantity.parse_share(policy["fair_share"])
+            if "fair_share" in policy
+            else model.DEFAULT_FAIR_SHARE,
         ),
         classes=tuple(_parse_class(document, name) for name in root.get("classes") or {}),
         file=document.file,

@@ -92,7 +92,10 @@ def _check_tier(document: Document, cls: ThreadClass, keys: dict[str, Any]) -> I
     here: Path_ = ("classes", cls.name)
     if cls.tier is Tier.REALTIME and cls.level is None:
         yield problem_at(
-            document.origin((*here, "tier")), (*here, "tier"), "the realtime tier needs a level", "add 'level: 1' to 7"
+            document.origin((*here, "tier")),
+            (*here, "tier"),
+            "the realtime tier needs a level",
+            "add 'level: 1' to 7",
         )
     if cls.tier is not Tier.REALTIME and cls.level is not None:
         yield problem_at(
@@ -113,7 +116,10 @@ def _check_tier(document: Document, cls: ThreadClass, keys: dict[str, Any]) -> I
             if key in keys:
                 path = (*here, key)
                 yield problem_at(
-                    document.origin(path), path, f"a {key} needs a level: this class is {cls.tier}", "add 'level: 1' to 7"
+                    document.origin(path),
+                    path,
+                    f"a {key} needs a level: this class is {cls.tier}",
+                    "add 'level: 1' to 7",
                 )
 
 
@@ -121,13 +127,18 @@ def _check_pattern(document: Document, path: Path_, key: str, text: str) -> Iter
     size = len(text.encode())
     origin = document.origin(path)
     if unclosed(text):
-        yield problem_at(origin, path, f"the '[' of {text!r} is never closed", "a set is written [abc] or [a-z]")
+        yield problem_at(
+            origin, path, f"the '[' of {text!r} is never closed", "a set is written [abc] or [a-z]"
+        )
     elif "\0" in text or "\n" in text:
         yield problem_at(origin, path, "a pattern is one line of text")
     elif key == "comm" and not _GLOB & set(text) and size > COMM_BYTES:
         cut = text.encode()[:COMM_BYTES].decode(errors="ignore")
         yield problem_at(
-            origin, path, f"a thread's name has at most 15 bytes, {text!r} has {size}", f"the kernel cuts it to {cut!r}"
+            origin,
+            path,
+            f"a thread's name has at most 15 bytes, {text!r} has {size}",
+            f"the kernel cuts it to {cut!r}",
         )
     elif key == "comm" and size > COMM_PATTERN_BYTES:
         yield problem_at(origin, path, f"the pattern has {size} bytes, at most {COMM_PATTERN_BYTES} fit")
@@ -135,7 +146,10 @@ def _check_pattern(document: Document, path: Path_, key: str, text: str) -> Iter
         yield problem_at(origin, path, f"the pattern has {size} bytes, at most {CGROUP_PATTERN_BYTES} fit")
     elif key == "cgroup" and "/" in text and not text.startswith(("/", "*", "?", "[")):
         yield problem_at(
-            origin, path, f"{text!r} can match no cgroup: with a '/' the whole path is meant", f"write '/{text}'"
+            origin,
+            path,
+            f"{text!r} can match no cgroup: with a '/' the whole path is meant",
+            f"write '/{text}'",
         )
 
 

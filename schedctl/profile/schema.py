@@ -67,7 +67,9 @@ def _explain(document: Document, error: ValidationError) -> Iterator[Problem]:
             yield problem_at(document.origin(path), path, f"{key!r} is missing", f"add '{example}'")
     elif "propertyNames" in error.absolute_schema_path or (keyword == "pattern" and path):
         name = value
-        origin = document.key_origin((*path, name)) if (*path, name) in document.keys else document.origin(path)
+        origin = (
+            document.key_origin((*path, name)) if (*path, name) in document.keys else document.origin(path)
+        )
         yield problem_at(origin, path, f"{name!r} is not a valid name", _NAME_HINT)
     else:
         message, hint = _say(keyword, value, error)

@@ -112,7 +112,9 @@ def classify(profile: Profile, thread: Thread) -> Decision:
     """Highest precedence wins, on a tie the class declared first; only uid 0 is lifted to real-time."""
     best: ThreadClass | None = None
     for cls in profile.classes:
-        if (best is None or cls.precedence > best.precedence) and any(item_match(i, thread) for i in cls.match):
+        if (best is None or cls.precedence > best.precedence) and any(
+            item_match(i, thread) for i in cls.match
+        ):
             best = cls
     if best is None:
         return Decision(DEFAULT_CLASS, DEFAULT_CLASS)
