@@ -53,16 +53,18 @@ def _optional(parse: Callable[[str], object]) -> Callable[[object], bool]:
 def _explain(document: Document, error: ValidationError) -> Iterator[Problem]:
     path: Path_ = tuple(error.absolute_path)
     value: Any = error.instance
-    keyword = error.validator
+    schema: Any = error.schema
+    wanted: Any = error.validator_value
+    keyword: Any = error.validator
     if keyword == "oneOf":
         yield from _explain_alternatives(document, error, path)
     elif keyword == "additionalProperties":
-        known = list(error.schema.get("properties", {}))
+        known = list(schema.get("properties", {}))
         for key in [k for k in value if k not in known]:
             hint = _did_you_mean(key, known)
             yield problem_at(document.key_origin((*path, key)), (*path, key), f"unknown key {key!r}", hint)
     elif keyword == "required":
-        for key in [k for k in error.validator_value if k not in value]:
+        for key in [k for k in wanted if k not in value]:
             example = {"schedctl": "schedctl: 1", "name": "name: my-profile"}.get(key, f"{key}: …")
             yield problem_at(document.origin(path), path, f"{key!r} is missing", f"add '{example}'")
     elif "propertyNames" in error.absolute_schema_path or (keyword == "pattern" and path):
@@ -98,7 +100,7 @@ def _say_text(value: Value) -> tuple[str, str | None]:
 
 
 def _say(keyword: str, value: Any, error: ValidationError) -> tuple[str, str | None]:
-    wanted = error.validator_value
+    wanted: Any = error.validator_value
     if keyword == "type":
         return _say_type(value, error)
     if keyword == "format":
@@ -109,7 +111,8 @@ def _say(keyword: str, value: Any, error: ValidationError) -> tuple[str, str | N
     if keyword == "const":
         return f"{_show(value)} is not a known version", f"write {wanted}"
     if keyword in ("minimum", "maximum"):
-        low, high = error.schema.get("minimum"), error.schema.get("maximum")
+        schema: Any = error.schema
+        low, high = schema.get("minimum"), schema.get("maximum")
         return f"{value} is out of range", f"{low} to {high}"
     if keyword == "maxProperties":
         return f"{len(value)} classes, at most {wanted - 1} beside 'default'", "merge some of them"
@@ -121,17 +124,19 @@ def _say(keyword: str, value: Any, error: ValidationError) -> tuple[str, str | N
 
 
 def _say_type(value: Any, error: ValidationError) -> tuple[str, str | None]:
-    wanted = _TYPES[error.validator_value]
+    kind: Any = error.validator_value
+    schema: Any = error.schema
+    wanted = _TYPES[kind]
     message = f"expected {wanted}, not {_show(value)}"
-    name = error.schema.get("format")
+    name = schema.get("format")
     if name and isinstance(value, int | float) and not isinstance(value, bool):
         unit = "%" if name == "share" else "ms"
         return f"{value} has no unit", f"for example {value}{unit}"
     if value is None:
         return "the value is missing", f"write {wanted}, or remove the key"
-    if error.validator_value == "string" and not isinstance(value, dict | list):
+    if kind == "string" and not isinstance(value, dict | list):
         return message, "quote it"
-    if error.validator_value == "array" and isinstance(value, dict):
+    if kind == "array" and isinstance(value, dict):
         return message, "begin each item with '- '"
     return message, None
 

@@ -34,6 +34,9 @@ class Decision:
         return self.matched != self.effective
 
 
+_ANY = frozenset(range(256))
+
+
 @lru_cache(maxsize=4096)
 def _tokens(pattern: bytes) -> tuple[frozenset[int] | None, ...]:
     """Each token is the set of bytes it takes; None is '*'."""
@@ -45,7 +48,7 @@ def _tokens(pattern: bytes) -> tuple[frozenset[int] | None, ...]:
         if c == b"*":
             tokens.append(None)
         elif c == b"?":
-            tokens.append(frozenset(range(256)))
+            tokens.append(_ANY)
         elif c == b"[":
             members, i = _set(pattern, i)
             tokens.append(members)
@@ -65,7 +68,7 @@ def _set(pattern: bytes, i: int) -> tuple[frozenset[int], int]:
             i += 2
         members.update(range(low, high + 1))
         i += 1
-    return frozenset(set(range(256)) - members if negated else members), i + 1
+    return _ANY - members if negated else frozenset(members), i + 1
 
 
 def glob_match(pattern: str, text: bytes) -> bool:
@@ -75,9 +78,9 @@ def glob_match(pattern: str, text: bytes) -> bool:
     for byte in text:
         states = _closure(states, tokens)
         states = {
-            n if (token := tokens[n]) is None else n + 1
+            n if tokens[n] is None else n + 1
             for n in states
-            if n < len(tokens) and (tokens[n] is None or byte in (tokens[n] or ()))
+            if n < len(tokens) and byte in (_ANY if (token := tokens[n]) is None else token)
         }
         if not states:
             return False
