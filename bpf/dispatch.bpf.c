@@ -10,12 +10,12 @@
 struct head {
 	u64 dsq_id;
 	u64 key; /* levels: absolute; fair and background: lag behind the queue's time */
+	u32 rank; /* enum queue */
 	bool found;
 };
 
 struct heads {
 	struct head level, fair, background, overdue;
-	u32 rank; /* of `level` */
 	u64 overdue_at;
 };
 
@@ -49,15 +49,15 @@ __noinline int look(struct heads *heads, u32 domain, u32 queue, u64 now)
 	    (!heads->overdue.found || time_before(taskc->queued_at, heads->overdue_at))) {
 		heads->overdue.found = true;
 		heads->overdue.dsq_id = dsq_id;
+		heads->overdue.rank = queue;
 		heads->overdue_at = taskc->queued_at;
 	}
 	if (queue >= QUEUE_LEVEL1) {
-		if (heads->level.found && heads->rank > queue)
+		if (heads->level.found && heads->level.rank > queue)
 			return 0;
 		best = &heads->level;
-		if (best->found && heads->rank == queue && !time_before(key, best->key))
+		if (best->found && best->rank == queue && !time_before(key, best->key))
 			return 0;
-		heads->rank = queue;
 	} else {
 		struct domain_ctx *domc = lookup_domain(domain);
 
@@ -70,6 +70,7 @@ __noinline int look(struct heads *heads, u32 domain, u32 queue, u64 now)
 	best->found = true;
 	best->dsq_id = dsq_id;
 	best->key = key;
+	best->rank = queue;
 	return 1;
 }
 
@@ -113,11 +114,9 @@ static bool prev_wins(const struct heads *heads, const struct task_ctx *prevc)
 	struct domain_ctx *domc;
 	u64 key = prevc->key;
 
-	if (heads->level.found && heads->rank != rank && (heads->rank > rank))
-		return false;
 	if (rank >= QUEUE_LEVEL1)
-		return !heads->level.found || heads->rank < rank ||
-		       !time_before(heads->level.key, key);
+		return !heads->level.found || heads->level.rank < rank ||
+		       (heads->level.rank == rank && !time_before(heads->level.key, key));
 	if (heads->level.found || (rank == QUEUE_BACKGROUND && heads->fair.found))
 		return false;
 	same = rank == QUEUE_FAIR ? &heads->fair : &heads->background;
@@ -132,11 +131,11 @@ static bool move_granted(struct cpu_ctx *cpuc, const struct head *head, u32 gran
 {
 	if (!head->found)
 		return false;
-	cpuc->grant = grant;
-	if (dsq_move_to_local(head->dsq_id))
-		return true;
-	cpuc->grant = GRANT_NONE;
-	return false;
+	if (!dsq_move_to_local(head->dsq_id))
+		return false;
+	cpuc->next_grant = grant;
+	cpuc->next_rank = head->rank;
+	return true;
 }
 
 /* Bring a thread that may go on up to date: charge, class, and a new job per slice. */
@@ -205,6 +204,7 @@ __hidden void dispatch_cpu(s32 cpu, struct task_struct *prev)
 	if (prev && prevc)
 		renew(prev, prevc, cpuc, now);
 	cpuc->grant = GRANT_NONE;
+	cpuc->next_grant = GRANT_NONE;
 	look_at_queues(&heads, cpu, now);
 	note_backlog(cpuc, &heads);
 

@@ -164,6 +164,9 @@ void BPF_STRUCT_OPS(schedctl_running, struct task_struct *p)
 		WRITE_ONCE(cpuc->curr_valid, 1);
 		return;
 	}
+	/* a grant is for the thread that dispatch chose, not for one that came in between */
+	cpuc->grant = cpuc->next_rank == queue_of(taskc) ? cpuc->next_grant : GRANT_NONE;
+	cpuc->next_grant = GRANT_NONE;
 	note_running(p, taskc, cpuc, bpf_ktime_get_ns());
 	cpuc->curr_key = taskc->key;
 	cpuc->curr_rank = queue_of(taskc);

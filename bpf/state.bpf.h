@@ -37,13 +37,15 @@ struct cpu_ctx {
 	u64 curr_key;
 	u32 curr_valid; /* a thread of ours runs; 0 while switching, idle or in another class */
 	u32 curr_rank; /* enum queue of the running thread */
-	u32 grant; /* enum grant */
+	u32 grant; /* enum grant: of the running thread */
 	u32 urgent_pending; /* an urgent insert is on its way to the local queue */
 	u32 offline;
 	u32 curr_tier;
 	/* this CPU only */
 	u64 accounted_at;
 	s64 debt_ns[NR_TIERS + 1];
+	u32 next_grant; /* enum grant: for the thread that dispatch has chosen */
+	u32 next_rank; /* enum queue of that thread */
 	u32 backlog; /* bit per tier: its threads waited when last looked */
 	u32 fair_permille;
 	u64 window_at;

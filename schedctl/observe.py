@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from schedctl.image.abi import ABI_VERSION, decode, slot_abi_version
+from schedctl.image.abi import ABI_VERSION, decode, version_of
 from schedctl.image.model import PolicyImage
 from schedctl.image.stats import ClassStats, ExitRecord, SchedStats
 from schedctl.kernel.protocol import Kernel
@@ -90,10 +90,10 @@ def read_live(kernel: Kernel) -> Live:
     """The active slot and its counters, of a scheduler that runs."""
     slot = kernel.active_slot()
     data = kernel.read_policy(slot)
-    abi_version = slot_abi_version(data)
+    abi_version = version_of(data)
     if abi_version != ABI_VERSION:
         return Live(abi_version)
     image, generation, _ = decode(data)
-    stats = kernel.read_class_stats(slot)
-    classes = {c.name: s for c, s in zip(image.classes, stats, strict=False)}
+    stats = kernel.read_class_stats(slot, len(image.classes))
+    classes = {c.name: s for c, s in zip(image.classes, stats, strict=True)}
     return Live(abi_version, slot, generation, image, classes, kernel.read_sched_stats())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Desired image × observation → Plan: what would change, value by value. Pure."""
+"""Desired image and observation to a Plan: what would change, value by value. Pure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _SIGN = {Operation.ADD: "+", Operation.REMOVE: "-", Operation.REPLACE: "~"}
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference between the live image document and the desired one; old or new is None where it has none."""
+    """One difference between two image documents; old or new is None where it has none."""
 
     operation: Operation
     path: str
@@ -62,7 +62,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Valid only for the observation it was made from: `generation` is the live one then, None without a live policy."""
+    """Valid only for the observation it was made from, which `generation` names (None: nothing was live)."""
 
     desired: PolicyImage
     live: PolicyImage | None
@@ -99,7 +99,7 @@ class Plan:
 
 
 def make_plan(desired: PolicyImage, observation: Observation) -> Plan:
-    """What makes the kernel run `desired`; ConflictError, PrivilegeError or ApplyError where that cannot be said."""
+    """What makes the kernel run `desired`; raises where that cannot be said, see `refuse`."""
     refuse(observation)
     live = observation.live
     if live is None:
@@ -122,7 +122,8 @@ def refuse(observation: Observation) -> None:
     live = observation.live
     if live is not None and live.abi_version != ABI_VERSION:
         raise ApplyError(
-            f"the running scheduler's policy has layout {live.abi_version}, this schedctl writes layout {ABI_VERSION}",
+            f"the running scheduler's policy has layout {live.abi_version},"
+            f" this schedctl writes layout {ABI_VERSION}",
             hint="`schedctl detach`, then apply again",
         )
 
@@ -137,21 +138,20 @@ def diff(live: PolicyImage | None, desired: PolicyImage) -> tuple[Change, ...]:
 
 
 def _scalars(live: PolicyImage | None, desired: PolicyImage) -> Iterator[Change]:
-    old = live.to_document() if live else {"profile": None, "policy": {}}
-    new = desired.to_document()
-    yield from _values({"profile": old["profile"]}, {"profile": new["profile"]}, "")
-    yield from _values(old["policy"], new["policy"], "policy.")
+    old, new = live.to_document() if live else {}, desired.to_document()
+    for key in ("profile", "order", "fair_share"):
+        yield from _values({key: old.get(key)}, {key: new[key]}, "")
 
 
 def _classes(live: Sequence[ImageClass], desired: Sequence[ImageClass]) -> Iterator[Change]:
     old, new = {c.name: c for c in live}, {c.name: c for c in desired}
     for name in [*(n for n in old if n not in new)]:
-        yield Change(Operation.REMOVE, f"classes.{name}", _body(old[name]))
+        yield Change(Operation.REMOVE, f"classes.{name}", old[name].to_document())
     for name, image_class in new.items():
         if name in old:
-            yield from _values(_body(old[name]), _body(image_class), f"classes.{name}.")
+            yield from _values(old[name].to_document(), image_class.to_document(), f"classes.{name}.")
         else:
-            yield Change(Operation.ADD, f"classes.{name}", None, _body(image_class))
+            yield Change(Operation.ADD, f"classes.{name}", None, image_class.to_document())
     kept_old, kept_new = [n for n in old if n in new], [n for n in new if n in old]
     if kept_old != kept_new:
         yield Change(Operation.REPLACE, "classes", kept_old, kept_new)
@@ -178,12 +178,6 @@ def _values(old: dict[str, Any], new: dict[str, Any], prefix: str) -> Iterator[C
         elif after is None:
             operation = Operation.REMOVE
         yield Change(operation, prefix + key, before, after)
-
-
-def _body(image_class: ImageClass) -> dict[str, Any]:
-    document = image_class.to_document()
-    del document["name"]
-    return document
 
 
 def _shown(path: str, value: Any) -> str:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""/run/schedctl/selected: what a person chose since the boot. Absent = the standing choice of schedctl.yaml."""
+"""/run/schedctl/selected: what a person chose since the boot.
+
+Absent = the standing choice of schedctl.yaml.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,7 @@ def write_selected(path: Path, selected: Selected) -> None:
 
 @contextmanager
 def selection(path: Path, selected: Selected) -> Iterator[Callable[[], None]]:
-    """Prepare the note on disk, yield the function that makes it valid: a full disk shows before the kernel changes."""
+    """Yield the function that makes the prepared note valid: a full disk shows before the kernel changes."""
     try:
         temporary = None if selected.choice is Choice.STANDING else _prepare(path, selected)
     except OSError as error:

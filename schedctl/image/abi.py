@@ -8,7 +8,7 @@ error before anything is loaded, never a wrong value in the kernel.
 from __future__ import annotations
 
 import ctypes
-from ctypes import Array, Structure, c_char, c_int64, c_uint8, c_uint16, c_uint32, c_uint64
+from ctypes import Structure, c_char, c_int64, c_uint8, c_uint16, c_uint32, c_uint64
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -186,6 +186,11 @@ def distinct_cgroups(image: PolicyImage) -> list[str]:
     return list(dict.fromkeys(rule.cgroup for rule in image.rules if rule.cgroup is not None))
 
 
+def version_of(data: bytes) -> int:
+    """The layout's version of any `struct policy`, ours or not."""
+    return int.from_bytes(data[:4], "little")
+
+
 def decode(data: bytes) -> tuple[PolicyImage, int, int]:
     """(image, generation, slot) of `struct policy`; ValueError where the bytes are no policy of ours."""
     policy = Policy.from_buffer_copy(data)
@@ -208,21 +213,3 @@ def _class_from(raw: Any) -> ImageClass:
 def _rule_from(raw: Any, classes: tuple[ImageClass, ...], cgroups: list[str]) -> ImageRule:
     comm = None if raw.comm_kind == COMM_ANY else raw.comm.decode()
     return ImageRule(classes[raw.class_id].name, comm, cgroups[raw.cgroup - 1] if raw.cgroup else None)
-
-
-def sum_structs(struct: type[Structure], values: list[bytes]) -> dict[str, int | list[int]]:
-    """Per-CPU values of one struct, added up, member by member."""
-    total: dict[str, int | list[int]] = {}
-    for value in values:
-        raw = struct.from_buffer_copy(value)
-        for name in (field[0] for field in struct._fields_):
-            member = getattr(raw, name)
-            if isinstance(member, Array):
-                before = total.get(name) or [0] * len(member)
-                assert isinstance(before, list)
-                total[name] = [a + b for a, b in zip(before, member, strict=True)]
-            else:
-                before_int = total.get(name, 0)
-                assert isinstance(before_int, int)
-                total[name] = before_int + member
-    return total

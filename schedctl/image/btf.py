@@ -81,7 +81,7 @@ class Btf:
             return 8
         if found.kind == _KIND_ARRAY:
             element, _, count = struct.unpack("<III", found.data)
-            return count * self._size(element)
+            return int(count) * self._size(element)
         return self._size(found.size_or_type) if index else 0
 
     def struct(self, name: str) -> StructType | None:

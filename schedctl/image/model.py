@@ -24,12 +24,28 @@ class ImageClass:
     deadline_ns: int  # relative; 0 outside the real-time tier
     weight: int
 
+    def to_document(self) -> dict[str, Any]:
+        document: dict[str, Any] = {"tier": str(self.tier)}
+        for key in ("level", "period_ns", "deadline_ns"):
+            if value := getattr(self, key):
+                document[key] = value
+        document["weight"] = self.weight
+        return document
+
 
 @dataclass(frozen=True, slots=True)
 class ImageRule:
     class_name: str
     comm: str | None
     cgroup: str | None
+
+    def to_document(self) -> dict[str, Any]:
+        document: dict[str, Any] = {"class": self.class_name}
+        if self.comm is not None:
+            document["comm"] = self.comm
+        if self.cgroup is not None:
+            document["cgroup"] = self.cgroup
+        return document
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +62,8 @@ class PolicyImage:
             "profile": self.profile,
             "order": str(self.order),
             "fair_share": f"{self.fair_share.numerator}/{self.fair_share.denominator}",
-            "classes": {cls.name: _class_document(cls) for cls in self.classes},
-            "rules": [_rule_document(rule) for rule in self.rules],
+            "classes": {cls.name: cls.to_document() for cls in self.classes},
+            "rules": [rule.to_document() for rule in self.rules],
         }
 
     @classmethod
@@ -64,24 +80,6 @@ class PolicyImage:
         )
 
 
-def _class_document(cls: ImageClass) -> dict[str, Any]:
-    document: dict[str, Any] = {"tier": str(cls.tier)}
-    for key in ("level", "period_ns", "deadline_ns"):
-        if value := getattr(cls, key):
-            document[key] = value
-    document["weight"] = cls.weight
-    return document
-
-
 def _class_from(name: str, keys: dict[str, Any]) -> ImageClass:
     level, period_ns, deadline_ns = (keys.get(key, 0) for key in ("level", "period_ns", "deadline_ns"))
     return ImageClass(name, Tier(keys["tier"]), level, period_ns, deadline_ns, keys["weight"])
-
-
-def _rule_document(rule: ImageRule) -> dict[str, Any]:
-    document: dict[str, Any] = {"class": rule.class_name}
-    if rule.comm is not None:
-        document["comm"] = rule.comm
-    if rule.cgroup is not None:
-        document["cgroup"] = rule.cgroup
-    return document

@@ -9,12 +9,8 @@ from dataclasses import dataclass, fields
 from fractions import Fraction
 
 from schedctl.errors import InternalError
-from schedctl.image.abi import (
-    LATENCY_BUCKETS,
-    ClassStatsStruct,
-    ExitRecordStruct,
-    SchedStatsStruct,
-)
+from schedctl.image import abi
+from schedctl.image.abi import LATENCY_BUCKETS
 
 UNIT_NS = 64
 LINEAR_BUCKETS = 16
@@ -131,7 +127,7 @@ def quantile(latency: Sequence[int], share: Fraction) -> Bounds:
 
 def decode_class_stats(per_cpu: Sequence[bytes]) -> ClassStats:
     """One element of class_stats, one value per CPU → their sum."""
-    parts = [ClassStatsStruct.from_buffer_copy(data) for data in per_cpu]
+    parts = [abi.ClassStats.from_buffer_copy(data) for data in per_cpu]
     scalars = {
         f.name: sum(getattr(p, f.name) for p in parts) for f in fields(ClassStats) if f.name != "latency"
     }
@@ -141,7 +137,7 @@ def decode_class_stats(per_cpu: Sequence[bytes]) -> ClassStats:
 
 def decode_sched_stats(per_cpu: Sequence[bytes]) -> SchedStats:
     """The element of sched_stats, one value per CPU → their sum."""
-    parts = [SchedStatsStruct.from_buffer_copy(data) for data in per_cpu]
+    parts = [abi.SchedStats.from_buffer_copy(data) for data in per_cpu]
     scalars = {
         f.name: sum(getattr(p, f.name) for p in parts) for f in fields(SchedStats) if f.name != "tier_ns"
     }
@@ -149,9 +145,9 @@ def decode_sched_stats(per_cpu: Sequence[bytes]) -> SchedStats:
 
 
 def decode_exit_record(data: bytes) -> ExitRecord:
-    if len(data) != ctypes.sizeof(ExitRecordStruct):
+    if len(data) != ctypes.sizeof(abi.ExitRecord):
         raise InternalError(f"the exit record has {len(data)} bytes")
-    record = ExitRecordStruct.from_buffer_copy(data)
+    record = abi.ExitRecord.from_buffer_copy(data)
     return ExitRecord(
         record.kind,
         record.exit_code,
@@ -164,7 +160,7 @@ def decode_exit_record(data: bytes) -> ExitRecord:
 def encode_exit_record(record: ExitRecord) -> bytes:
     """What ops.exit would have written; for the fake kernel."""
     return bytes(
-        ExitRecordStruct(
+        abi.ExitRecord(
             kind=record.kind,
             exit_code=record.exit_code,
             at_ns=record.at_ns,

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What schedctl needs from a kernel. `real.py` and `fake.py` implement it; tests/kernel/contract.py holds both to it."""
+"""What schedctl needs from a kernel: implemented by real.py, and by a fake one for the tests of logic.
+
+tests/kernel/contract.py holds both to it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,6 @@ class SchedState:
     state: str
     ops: str | None
     enable_seq: int
-    hotplug_seq: int | None = None
 
     @property
     def ours(self) -> bool:
@@ -53,11 +55,14 @@ class Kernel(Protocol):
         ...
 
     def pinned(self) -> bool:
-        """Whether the link's pin exists: we attached since the boot and nobody detached. It says nothing on now."""
+        """Whether the link's pin exists: schedctl attached and nobody detached. It says nothing on now."""
         ...
 
     def attach(self, policy: bytes) -> None:
-        """Load, `policy` into slot 0, attach, wait for the kernel's state, pin. ApplyError leaves nothing behind."""
+        """Load, `policy` into slot 0, attach, wait for the kernel's state, pin.
+
+        ApplyError leaves nothing behind.
+        """
         ...
 
     def active_slot(self) -> int: ...
@@ -74,8 +79,8 @@ class Kernel(Protocol):
 
     def clear_class_stats(self, slot: int) -> None: ...
 
-    def read_class_stats(self, slot: int) -> tuple[ClassStats, ...]:
-        """One per class index, MAX_CLASSES of them, summed over the CPUs."""
+    def read_class_stats(self, slot: int, count: int) -> tuple[ClassStats, ...]:
+        """Of the slot's first `count` classes, summed over the CPUs."""
         ...
 
     def read_sched_stats(self) -> SchedStats: ...

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -130,15 +131,15 @@ class _Composer:
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 if depth > MAX_DEPTH:
-                    mark = event.start_mark
-                    raise _failed(self.file, mark.line + 1, mark.column + 1, "nested too deeply")
+                    at = self._at(event.start_mark)
+                    raise _failed(self.file, at.line, at.column, "nested too deeply")
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
             yield event
 
     def _syntax(self, error: yaml.MarkedYAMLError) -> Problem:
         mark = error.problem_mark or error.context_mark
-        origin = self._at(mark) if mark else Origin(self.file, 0, 0)
+        origin = self._at(mark)
         message = error.problem or error.context or "not YAML"
         hint = None
         if "found character '\\t'" in str(error) or "tab" in message:
@@ -151,7 +152,9 @@ class _Composer:
             hint = "define it first with &name"
         return problem_at(origin, (), message, hint)
 
-    def _at(self, mark: yaml.Mark) -> Origin:
+    def _at(self, mark: Any) -> Origin:
+        if mark is None:
+            return Origin(self.file, 0, 0)
         source = self.lines[mark.line] if mark.line < len(self.lines) else ""
         return Origin(self.file, mark.line + 1, mark.column + 1, source[:400])
 
@@ -170,6 +173,7 @@ class _Composer:
             return self._mapping(node, path, depth)
         if isinstance(node, yaml.SequenceNode):
             return [self._convert(item, (*path, i), depth + 1) for i, item in enumerate(node.value)]
+        assert isinstance(node, yaml.ScalarNode)
         return _scalar(node)
 
     def _mapping(self, node: yaml.MappingNode, path: Path_, depth: int) -> dict[str, Value]:
@@ -195,7 +199,7 @@ class _Composer:
         return result
 
 
-def _scalar(node: yaml.Node) -> Value:
+def _scalar(node: yaml.ScalarNode) -> Value:
     """A scalar by the YAML 1.2 core schema; anything quoted is text."""
     text: str = node.value
     if node.style in ("'", '"', "|", ">"):

@@ -61,8 +61,8 @@ def _explain(document: Document, error: ValidationError) -> Iterator[Problem]:
     elif keyword == "additionalProperties":
         known = list(schema.get("properties", {}))
         for key in [k for k in value if k not in known]:
-            hint = _did_you_mean(key, known)
-            yield problem_at(document.key_origin((*path, key)), (*path, key), f"unknown key {key!r}", hint)
+            where = document.key_origin((*path, key))
+            yield problem_at(where, (*path, key), f"unknown key {key!r}", _did_you_mean(key, known))
     elif keyword == "required":
         for key in [k for k in wanted if k not in value]:
             example = {"schedctl": "schedctl: 1", "name": "name: my-profile"}.get(key, f"{key}: …")
@@ -80,7 +80,7 @@ def _explain(document: Document, error: ValidationError) -> Iterator[Problem]:
 
 def _explain_alternatives(document: Document, error: ValidationError, path: Path_) -> Iterator[Problem]:
     """Text or a list of texts: report the list's items, or the one value."""
-    value = error.instance
+    value: Any = error.instance
     if isinstance(value, list) and value:
         for i, item in enumerate(value):
             if not isinstance(item, str) or not 0 < len(item) <= 127:

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The part of libbpf that is used, as ctypes sees it; no policy here. Needs libbpf 1.4 (2024) or newer."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import functools
+import os
+import struct
+from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
+from dataclasses import dataclass
+
+from schedctl.errors import HostError
+
+LIBRARY = "libbpf.so.1"
+OLDEST = (1, 4)
+_WARN = 0
+_PRINT = ctypes.CFUNCTYPE(c_int, c_int, c_char_p, c_void_p)
+_INFO_BYTES = 256
+_LINE_BYTES = 1 << 20
+
+_SIGNATURES: dict[str, tuple[object, list[object]]] = {
+    "libbpf_major_version": (c_uint32, []),
+    "libbpf_minor_version": (c_uint32, []),
+    "libbpf_num_possible_cpus": (c_int, []),
+    "libbpf_set_print": (c_void_p, [c_void_p]),
+    "bpf_object__open_file": (c_void_p, [c_char_p, c_void_p]),
+    "bpf_object__load": (c_int, [c_void_p]),
+    "bpf_object__close": (None, [c_void_p]),
+    "bpf_object__find_map_by_name": (c_void_p, [c_void_p, c_char_p]),
+    "bpf_map__fd": (c_int, [c_void_p]),
+    "bpf_map__attach_struct_ops": (c_void_p, [c_void_p]),
+    "bpf_link__fd": (c_int, [c_void_p]),
+    "bpf_link__destroy": (c_int, [c_void_p]),
+    "bpf_link_detach": (c_int, [c_int]),
+    "bpf_obj_pin": (c_int, [c_int, c_char_p]),
+    "bpf_obj_get": (c_int, [c_char_p]),
+    "bpf_obj_get_info_by_fd": (c_int, [c_int, c_void_p, POINTER(c_uint32)]),
+    "bpf_map_lookup_elem": (c_int, [c_int, c_void_p, c_void_p]),
+    "bpf_map_update_elem": (c_int, [c_int, c_void_p, c_void_p, c_uint64]),
+}
+
+
+@functools.cache
+def library() -> ctypes.CDLL:
+    """The library with its functions declared; HostError where it is missing or too old."""
+    install = f"install libbpf {OLDEST[0]}.{OLDEST[1]} or newer (Debian 13: apt install libbpf1)"
+    try:
+        lib = ctypes.CDLL(LIBRARY, use_errno=True)
+    except OSError:
+        raise HostError(f"{LIBRARY} is not installed", install) from None
+    for name, (result, arguments) in _SIGNATURES.items():
+        function = getattr(lib, name, None)
+        if function is None:
+            raise HostError(f"{LIBRARY} is too old: it has no {name}", install)
+        function.restype, function.argtypes = result, arguments
+    version = (lib.libbpf_major_version(), lib.libbpf_minor_version())
+    if version < OLDEST:
+        raise HostError(f"libbpf {version[0]}.{version[1]} is too old", install)
+    return lib
+
+
+def version() -> str:
+    lib = library()
+    return f"{lib.libbpf_major_version()}.{lib.libbpf_minor_version()}"
+
+
+def nr_possible_cpus() -> int:
+    return int(library().libbpf_num_possible_cpus())
+
+
+class MessageLog:
+    """libbpf's warnings, the verifier's log among them, while the context lasts."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._libc = ctypes.CDLL(None)
+        self._libc.vsnprintf.argtypes = [c_void_p, c_size_t, c_char_p, c_void_p]
+        self._callback = _PRINT(self._print)
+
+    def _print(self, level: int, template: bytes, arguments: int) -> int:
+        if level == _WARN:
+            buffer = ctypes.create_string_buffer(_LINE_BYTES)
+            self._libc.vsnprintf(buffer, _LINE_BYTES, template, arguments)
+            self._parts.append(buffer.value.decode("utf-8", "replace"))
+        return 0
+
+    def __enter__(self) -> MessageLog:
+        library().libbpf_set_print(ctypes.cast(self._callback, c_void_p))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        library().libbpf_set_print(None)
+
+    @property
+    def text(self) -> str:
+        return "".join(self._parts)
+
+
+@dataclass(slots=True)
+class Map:
+    """A map's file descriptor with the sizes that the kernel states; every call raises OSError."""
+
+    fd: int
+    id: int
+    value_size: int
+
+    @classmethod
+    def from_fd(cls, fd: int) -> Map:
+        info, length = ctypes.create_string_buffer(_INFO_BYTES), c_uint32(_INFO_BYTES)
+        _checked(library().bpf_obj_get_info_by_fd(fd, info, byref(length)))
+        _, identity, _, value_size, _ = struct.unpack_from("<5I", info.raw)
+        return cls(fd, identity, value_size)
+
+    @classmethod
+    def from_pin(cls, path: str) -> Map:
+        return cls.from_fd(_checked(library().bpf_obj_get(path.encode())))
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+    def lookup(self, key: int = 0) -> bytes:
+        value = ctypes.create_string_buffer(self.value_size)
+        _checked(library().bpf_map_lookup_elem(self.fd, byref(c_uint32(key)), value))
+        return value.raw
+
+    def lookup_per_cpu(self, key: int = 0) -> list[bytes]:
+        """One value per possible CPU; the kernel gives each in steps of 8 bytes."""
+        step, cpus = -(-self.value_size // 8) * 8, nr_possible_cpus()
+        value = ctypes.create_string_buffer(step * cpus)
+        _checked(library().bpf_map_lookup_elem(self.fd, byref(c_uint32(key)), value))
+        return [value.raw[i * step : i * step + self.value_size] for i in range(cpus)]
+
+    def update(self, value: bytes, key: int = 0) -> None:
+        """Replace one element; the value of a map of maps is a map's file descriptor."""
+        if len(value) != self.value_size:
+            raise OSError(errno.EINVAL, f"a value of {len(value)} bytes for one of {self.value_size}")
+        _checked(library().bpf_map_update_elem(self.fd, byref(c_uint32(key)), value, 0))
+
+    def clear_per_cpu(self, key: int) -> None:
+        zeros = bytes(-(-self.value_size // 8) * 8 * nr_possible_cpus())
+        _checked(library().bpf_map_update_elem(self.fd, byref(c_uint32(key)), zeros, 0))
+
+    def pin(self, path: str) -> None:
+        _checked(library().bpf_obj_pin(self.fd, path.encode()))
+
+
+class Object:
+    """An opened BPF object; `close` frees what is not pinned. Calls raise OSError."""
+
+    def __init__(self, path: str) -> None:
+        ctypes.set_errno(0)
+        self._pointer = library().bpf_object__open_file(path.encode(), None)
+        if not self._pointer:
+            raise _error()
+
+    def load(self) -> None:
+        _checked(library().bpf_object__load(self._pointer))
+
+    def map(self, name: str) -> Map:
+        """A map of the loaded object; closed with the object."""
+        return Map.from_fd(library().bpf_map__fd(self._map(name)))
+
+    def attach_struct_ops(self, name: str) -> Link:
+        ctypes.set_errno(0)
+        pointer = library().bpf_map__attach_struct_ops(self._map(name))
+        if not pointer:
+            raise _error()
+        return Link(pointer)
+
+    def _map(self, name: str) -> int:
+        pointer = library().bpf_object__find_map_by_name(self._pointer, name.encode())
+        if not pointer:
+            raise OSError(errno.ENOENT, f"the object has no map {name}")
+        return int(pointer)
+
+    def close(self) -> None:
+        library().bpf_object__close(self._pointer)
+
+
+class Link:
+    """A link of this process; closing it detaches unless it is pinned."""
+
+    def __init__(self, pointer: int) -> None:
+        self._pointer = pointer
+
+    def pin(self, path: str) -> None:
+        _checked(library().bpf_obj_pin(library().bpf_link__fd(self._pointer), path.encode()))
+
+    def close(self) -> None:
+        library().bpf_link__destroy(self._pointer)
+
+
+def detach_pinned_link(path: str) -> None:
+    """BPF_LINK_DETACH: returns when the scheduler has ended. OSError."""
+    fd = _checked(library().bpf_obj_get(path.encode()))
+    try:
+        _checked(library().bpf_link_detach(fd))
+    finally:
+        os.close(fd)
+
+
+def _checked(result: int) -> int:
+    """libbpf 1.x returns -errno, or -1 with errno set."""
+    if result < 0:
+        raise _error(result)
+    return result
+
+
+def _error(result: int = -1) -> OSError:
+    code = ctypes.get_errno() or -result
+    return OSError(code, os.strerror(code))

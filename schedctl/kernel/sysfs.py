@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the kernel says of itself in /sys and /proc; readable without root."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from schedctl.errors import HostError
+from schedctl.kernel.protocol import DISABLED, SchedState
+
+SCHED_EXT = Path("/sys/kernel/sched_ext")
+BTF = Path("/sys/kernel/btf/vmlinux")
+COMMAND_LINE = Path("/proc/cmdline")
+OFF_WORD = "schedctl=off"
+
+
+def read_state(directory: Path = SCHED_EXT) -> SchedState:
+    """HostError without sched_ext."""
+    try:
+        state = (directory / "state").read_text().strip()
+        enable_seq = int((directory / "enable_seq").read_text())
+    except FileNotFoundError:
+        raise HostError(
+            "this kernel has no sched_ext",
+            "use Linux 6.12 or newer built with CONFIG_SCHED_CLASS_EXT=y"
+            " (check: ls /sys/kernel/sched_ext; Debian 13 and Fedora 42 have it)",
+        ) from None
+    return SchedState(state, None if state == DISABLED else _ops(directory), enable_seq)
+
+
+def _ops(directory: Path) -> str | None:
+    """The attached scheduler's name; it may leave between two reads."""
+    try:
+        return (directory / "root" / "ops").read_text().strip() or None
+    except OSError:
+        return None
+
+
+def check_btf() -> None:
+    if not BTF.exists():
+        raise HostError(f"this kernel has no {BTF}", "use one built with CONFIG_DEBUG_INFO_BTF=y")
+
+
+def check_not_off() -> None:
+    """The way out on the kernel command line holds for everything that attaches."""
+    if OFF_WORD in COMMAND_LINE.read_text().split():
+        raise HostError(f"{OFF_WORD} is on the kernel command line", "boot without it to use schedctl again")
