@@ -44,3 +44,11 @@ def run_dir() -> Path:
 
 def state_dir() -> Path:
     return under_root("/var/lib/schedctl")
+
+
+def lock_file() -> Path:
+    return run_dir() / "lock"
+
+
+def selected_file() -> Path:
+    return run_dir() / "selected"

@@ -191,6 +191,10 @@ def version_of(data: bytes) -> int:
     return int.from_bytes(data[:4], "little")
 
 
+def generation_of(data: bytes) -> int:
+    return int(Policy.from_buffer_copy(data).generation)
+
+
 def decode(data: bytes) -> tuple[PolicyImage, int, int]:
     """(image, generation, slot) of `struct policy`; ValueError where the bytes are no policy of ours."""
     policy = Policy.from_buffer_copy(data)

@@ -69,18 +69,23 @@ def problem_at(origin: Origin, path: Path_, message: str, hint: str | None = Non
 
 def load_document(path: Path) -> Document:
     """Read a file; raises MissingError, or ProfileError with all problems of its text."""
+    return load_bytes(read_file(path), str(path))
+
+
+def read_file(path: Path) -> bytes:
+    """The file's bytes, at most one more than are allowed; MissingError."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise MissingError(f"{path}: no such file") from None
     except OSError as error:
         raise MissingError(f"{path}: {error.strerror}") from None
-    return load_bytes(data, str(path))
 
 
 def load_bytes(data: bytes, file: str) -> Document:
     if len(data) > MAX_BYTES:
-        raise _failed(file, 0, 0, f"the file has {len(data)} bytes, at most {MAX_BYTES} are read", "split it")
+        raise _failed(file, 0, 0, f"the file has more than {MAX_BYTES} bytes", "split it")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:

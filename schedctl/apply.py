@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A plan into the kernel: idle slot, read back, outer map. The old policy or the new one, never a mix."""
+
+from __future__ import annotations
+
+from schedctl.errors import ConflictError, VerificationError
+from schedctl.image.abi import encode, generation_of
+from schedctl.image.model import PolicyImage
+from schedctl.kernel.protocol import NR_SLOTS, Kernel
+from schedctl.observe import Observation, observe
+from schedctl.plan import Action, Plan
+
+FIRST_GENERATION = 1
+
+
+def apply_plan(kernel: Kernel, plan: Plan) -> Observation:
+    """Carry out the plan and read back what runs now.
+
+    The caller holds the lock. ConflictError: the plan is stale. ApplyError, VerificationError: what
+    ran before still runs, or nothing where nothing ran.
+    """
+    for action in plan.actions:
+        match action:
+            case Action.RELEASE:
+                kernel.release()
+            case Action.ATTACH:
+                kernel.attach(encode(plan.desired, 0, FIRST_GENERATION))
+            case Action.CHANGE:
+                assert plan.generation is not None
+                _change(kernel, plan.desired, plan.generation)
+    observation = observe(kernel)
+    if observation.image != plan.desired:
+        raise VerificationError("the kernel runs another policy than was written", "see `schedctl status`")
+    return observation
+
+
+def _change(kernel: Kernel, desired: PolicyImage, generation: int) -> None:
+    active = kernel.active_slot()
+    idle = (active + 1) % NR_SLOTS
+    if generation_of(kernel.read_policy(active)) != generation:
+        raise ConflictError("the running policy has changed since the plan was made", "plan again")
+    written = encode(desired, idle, generation + 1)
+    kernel.write_policy(idle, written)
+    if kernel.read_policy(idle) != written:
+        raise VerificationError("the kernel did not keep the new policy; the old one still runs")
+    kernel.clear_class_stats(idle)
+    kernel.flip(idle)
+    if kernel.active_slot() != idle:
+        raise VerificationError("the kernel did not switch to the new policy; the old one still runs")

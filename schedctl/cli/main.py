@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Arguments to a verb, its report to stdout, its exit code. Verbs are imported when they are used."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from schedctl import __version__
+from schedctl.cli.report import Report, report_of, show
+from schedctl.errors import InternalError, SchedctlError, UsageError
+
+EXIT_INTERRUPTED = 130
+SOURCE_HELP = "profile by name, PATH (with / or ending in .yaml), or - for standard input"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, f"see `{self.prog} --help`")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="schedctl", description="Declarative low-latency CPU scheduling.")
+    parser.add_argument("--version", action="version", version=f"schedctl {__version__}")
+    common = _Parser(add_help=False)
+    common.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", parser_class=_Parser)
+
+    validate = verbs.add_parser("validate", parents=[common], help="check profiles, report all problems")
+    validate.add_argument("sources", nargs="*", metavar="PROFILE", help=SOURCE_HELP)
+    show_ = verbs.add_parser("show", parents=[common], help="the resolved policy, or the live one")
+    what = show_.add_mutually_exclusive_group()
+    what.add_argument("source", nargs="?", metavar="PROFILE", help=SOURCE_HELP)
+    what.add_argument("--live", action="store_true", help="what the kernel runs now")
+    plan = verbs.add_parser("plan", parents=[common], help="what apply would change (exit 2: something)")
+    plan.add_argument("source", nargs="?", metavar="PROFILE", help=SOURCE_HELP)
+    apply = verbs.add_parser("apply", parents=[common], help="make the kernel run a profile")
+    apply.add_argument("source", nargs="?", metavar="PROFILE", help=SOURCE_HELP)
+    apply.add_argument("--check", action="store_true", help="change nothing; exit 2 where it would")
+    apply.add_argument("--diff", action="store_true", help="print each difference")
+    verbs.add_parser("status", parents=[common], help="what the kernel runs, read from the kernel")
+    verbs.add_parser("detach", parents=[common], help="back to the kernel's own scheduler")
+    verbs.add_parser("version", parents=[common], help="versions of schedctl, kernel and libbpf")
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command; returns the exit code of the table in errors.py."""
+    verb, as_json = "schedctl", "--json" in argv
+    try:
+        args = _parser().parse_args(argv)
+        verb, as_json = args.verb, args.json
+        report: Report = importlib.import_module(f"schedctl.cli.{verb}").run(args)
+    except SchedctlError as error:
+        report = report_of(error)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        report = report_of(SchedctlError(f"{error.filename or verb}: {error.strerror}"))
+    except Exception as error:
+        if os.environ.get("SCHEDCTL_DEBUG"):
+            raise
+        cause = f"{type(error).__name__}: {error}"
+        hint = "please report it; with SCHEDCTL_DEBUG=1 it shows where"
+        report = report_of(InternalError(f"a bug in schedctl: {cause}", hint))
+    show(verb, report, as_json)
+    return report.exit_code
+
+
+def entry() -> int:
+    try:
+        return main(sys.argv[1:])
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # whoever read our output has left; nothing more can be said to it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_INTERRUPTED

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""schedctld's start: what it needs, its watcher, its loop."""
+
+from __future__ import annotations
+
+import argparse
+
+from schedctl import __version__, paths
+from schedctl.daemon import notify
+from schedctl.daemon.loop import Daemon
+from schedctl.daemon.triggers import TriggerQueue, Watcher, install_signal_handlers
+from schedctl.errors import EXIT_OK, ConflictError, SchedctlError
+from schedctl.kernel.real import RealKernel
+from schedctl.log import Priority, log
+
+
+def main() -> int:
+    """Runs until SIGTERM; returns an exit code of the table in errors.py."""
+    parser = argparse.ArgumentParser(
+        prog="schedctld", description="Keeps the kernel at the selected profile."
+    )
+    parser.add_argument("--version", action="version", version=f"schedctld {__version__}")
+    parser.parse_args()
+    kernel = RealKernel()
+    try:
+        kernel.check()
+    except ConflictError:
+        pass  # another scheduler may leave; the loop says who it is
+    except SchedctlError as error:
+        hint = f"\nhint: {error.hint}" if error.hint else ""
+        log(f"{error.message}{hint}", "failed", Priority.ERROR, exit_code=error.exit_code)
+        return error.exit_code
+    queue = TriggerQueue()
+    install_signal_handlers(queue)
+    paths.run_dir().mkdir(parents=True, exist_ok=True)
+    watcher = Watcher(queue)
+    try:
+        Daemon(kernel, queue, watcher).run(notify.watchdog_s())
+    finally:
+        watcher.stop()
+    return EXIT_OK
+
+
+def entry() -> int:
+    return main()

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The table of contents: from a file to what the kernel runs, one call per stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from schedctl.apply import apply_plan
+from schedctl.image.compile import compile_image
+from schedctl.image.model import PolicyImage
+from schedctl.kernel.protocol import Kernel
+from schedctl.observe import Observation, observe
+from schedctl.plan import Plan, make_plan
+from schedctl.profile import load_profile
+from schedctl.resolve.assignment import resolve
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    plan: Plan
+    observation: Observation  # after the plan was carried out
+
+
+def desired_image(path: Path) -> PolicyImage:
+    """Load, check, resolve, compile; raises MissingError or ProfileError with all problems."""
+    return compile_image(resolve(load_profile(path)))
+
+
+def plan_change(kernel: Kernel, desired: PolicyImage) -> Plan:
+    """What would change; writes nothing."""
+    return make_plan(desired, observe(kernel))
+
+
+def reconcile(kernel: Kernel, desired: PolicyImage) -> Outcome:
+    """Make the kernel run `desired` and read it back; the caller holds the lock."""
+    kernel.check()
+    plan = plan_change(kernel, desired)
+    return Outcome(plan, apply_plan(kernel, plan))
