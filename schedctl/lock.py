@@ -15,15 +15,19 @@ from schedctl.errors import ConflictError, PrivilegeError, StateError
 RETRY_S = 0.05
 
 
+class LockHeldError(ConflictError):
+    """Another schedctl is writing; trying again later helps."""
+
+
 @contextmanager
 def locked(path: Path, timeout_s: float = 30.0) -> Iterator[None]:
-    """Hold the lock; ConflictError when another process holds it longer than the time-out."""
+    """Hold the lock; LockHeldError when another process holds it longer than the time-out."""
     descriptor = _open(path)
     try:
         deadline = time.monotonic() + timeout_s
         while not _try_lock(descriptor):
             if time.monotonic() >= deadline:
-                raise ConflictError(
+                raise LockHeldError(
                     f"another schedctl holds {path} for more than {timeout_s:g} s",
                     hint=f"see who with `fuser -v {path}`, and try again",
                 )

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> Report:
         problems = error.problems or (Problem("error", "", 0, 0, "", error.message, error.hint),)
     drift = _drift(desired, observation, bool(problems))
     differs = drift or bool(problems) or observation.ejected
-    data = _document(observation, drift)
+    data = _document(observation, drift, desired)
     return Report(
         text="\n".join(_lines(observation, drift, data)),
         data=data,
@@ -58,7 +58,7 @@ def _drift(desired: PolicyImage | None, observation: Observation, unknown: bool)
     return observation.image != desired
 
 
-def _document(observation: Observation, drift: bool | None) -> dict[str, Any]:
+def _document(observation: Observation, drift: bool | None, desired: PolicyImage | None) -> dict[str, Any]:
     live, image = observation.live, observation.image
     selected = read_selected(paths.selected_file())
     return {
@@ -69,6 +69,7 @@ def _document(observation: Observation, drift: bool | None) -> dict[str, Any]:
         "generation": observation.generation,
         "enable_seq": observation.enable_seq,
         "selected": {"choice": selected.choice.value, "value": selected.value or None},
+        "wanted": desired.profile if desired else None,
         "drift": drift,
         "ejected": observation.ejected,
         "last_exit": _exit_document(observation.last_exit),
@@ -138,7 +139,7 @@ def _selected(data: dict[str, Any]) -> str:
             return f"{value} (a copy, its source is not followed)"
         case "profile":
             return f"{value}, until reboot"
-    return f"by {paths.standing_file()}"
+    return f"{data['wanted'] or 'nothing'}, by {paths.standing_file()}"
 
 
 def _table(observation: Observation) -> list[str]:

@@ -15,7 +15,7 @@ from schedctl.daemon import notify
 from schedctl.daemon.triggers import Trigger, TriggerQueue
 from schedctl.errors import SchedctlError, format_problem
 from schedctl.kernel.protocol import Kernel
-from schedctl.lock import locked
+from schedctl.lock import LockHeldError, locked
 from schedctl.log import Priority, log
 from schedctl.observe import Observation, Owner, observe
 from schedctl.reconcile import Outcome, desired_image, reconcile
@@ -23,6 +23,8 @@ from schedctl.selected import Choice, Selected, read_selected
 
 # An editor's rename, or a checkout of many files, is one change.
 DEBOUNCE_S = 0.05
+# Less than the service manager's watchdog.
+LOCK_S = 5.0
 
 
 class Folders(Protocol):
@@ -38,7 +40,7 @@ class Daemon:
         self._folders = folders
         self._attached = False  # our scheduler ran when last looked
         self._ejected = False  # it ended without us; only a person attaches again
-        self._failure = ""  # the last failure, said once
+        self._said = ""
 
     def run(self, tick_s: float | None) -> None:
         """Reconcile once, say READY, then once per batch of triggers; look at the state each tick."""
@@ -80,12 +82,13 @@ class Daemon:
 
     def _reconcile(self) -> None:
         try:
-            with locked(paths.lock_file()):
+            with locked(paths.lock_file(), LOCK_S):
                 self._watch()
                 self._attempt()
-            self._failure = ""
+        except LockHeldError:
+            self._queue.put(Trigger.FILES)
         except SchedctlError as error:
-            self._report(error)
+            self._say_failure(error)
 
     def _watch(self) -> None:
         """Before the files are read, so that no edit falls between."""
@@ -105,11 +108,11 @@ class Daemon:
             return
         file = file_of(selected)
         if file is None:
-            self._idle(selected)
+            self._say_idle(selected)
             return
         outcome = reconcile(self._kernel, desired_image(file))
-        _report_outcome(outcome, observation)
         self._attached, self._ejected = True, False
+        self._say_outcome(outcome)
 
     def _held(self, observation: Observation, selected: Selected) -> bool:
         """Whether our scheduler ended without us: then nothing attaches before a person applies."""
@@ -119,42 +122,45 @@ class Daemon:
             return False
         if not (observation.ejected or self._attached or self._ejected):
             return False
-        if not self._ejected:
-            record = observation.last_exit
-            reason = record.text if record else "unknown"
-            log(
-                f"the scheduler has ended: {reason}; nothing attaches before `schedctl apply`",
-                "ejected",
-                Priority.ERROR,
-                exit_kind=record.kind_name if record else None,
-                exit_reason=reason,
-            )
-            notify.status(f"ejected: {reason}; run schedctl apply")
         self._attached, self._ejected = False, True
+        record = observation.last_exit
+        reason = record.text if record else "unknown"
+        self._say(
+            f"the scheduler has ended: {reason}; nothing attaches before `schedctl apply`",
+            "ejected",
+            Priority.ERROR,
+            exit_kind=record.kind_name if record else None,
+            exit_reason=reason,
+        )
         return True
 
-    def _idle(self, selected: Selected) -> None:
-        if selected.choice is Choice.NONE:
-            text = "detached by a person; attaches nothing before schedctl apply"
-        else:
-            text = "no profile is selected"
-        notify.status(text)
-        if text != self._failure:
-            log(text, "idle")
-        self._failure = text
+    # --- what it says, once: to the journal, and as the unit's status -------------------------
 
-    def _report(self, error: SchedctlError) -> None:
-        """Once per failure; what runs keeps running."""
-        lines = [format_problem(problem) for problem in error.problems] or [error.message]
-        hint = f"\nhint: {error.hint}" if error.hint else ""
-        text = "\n".join(lines) + hint
-        notify.status(f"{error.message}; what ran before still runs")
-        if text == self._failure:
-            return
-        self._failure = text
+    def _say_idle(self, selected: Selected) -> None:
+        if selected.choice is Choice.NONE:
+            self._say("detached by a person; attaches nothing before `schedctl apply`", "idle")
+        else:
+            self._say(f"no profile is selected in {paths.standing_file()}", "idle")
+
+    def _say_outcome(self, outcome: Outcome) -> None:
+        profile, generation = outcome.plan.desired.profile, outcome.observation.generation
+        changes, runs = len(outcome.plan.changes), f"profile {profile}, generation {generation}"
+        if outcome.plan.changed:
+            text = "\n".join([f"applied {runs}", *outcome.plan.lines()[1:]])
+            self._said = ""  # the same change again is news
+            self._say(text, "applied", Priority.NOTICE, profile, generation, changes=changes)
+            self._said = runs
+        elif self._said != runs:
+            self._say(f"{runs} runs: 0 changes", "unchanged", Priority.INFO, profile, generation, changes=0)
+            self._said = runs
+        notify.status(runs)
+
+    def _say_failure(self, error: SchedctlError) -> None:
+        lines = [format_problem(problem) for problem in error.problems]
+        hint = [f"hint: {error.hint}"] if error.hint else []
         first = error.problems[0] if error.problems else None
-        log(
-            f"not applied, what ran before still runs: {error.message}\n{text}",
+        self._say(
+            "\n".join([f"not applied, what ran before still runs: {error.message}", *lines, *hint]),
             "rejected",
             Priority.ERROR,
             exit_code=error.exit_code,
@@ -162,25 +168,16 @@ class Daemon:
             line=first.line if first else None,
         )
 
-
-def _report_outcome(outcome: Outcome, before: Observation) -> None:
-    profile, generation = outcome.plan.desired.profile, outcome.observation.generation
-    notify.status(f"profile {profile}, generation {generation}")
-    if not outcome.plan.changed:
-        if before.owner is Owner.SCHEDCTL:
-            log(
-                f"profile {profile} runs, 0 changes",
-                "unchanged",
-                profile=profile,
-                generation=generation,
-                changes=0,
-            )
-        return
-    log(
-        "\n".join([f"applied profile {profile}, generation {generation}", *outcome.plan.lines()[1:]]),
-        "applied",
-        Priority.NOTICE,
-        profile=profile,
-        generation=generation,
-        changes=len(outcome.plan.changes),
-    )
+    def _say(
+        self,
+        text: str,
+        event: str,
+        priority: Priority = Priority.INFO,
+        profile: str | None = None,
+        generation: int | None = None,
+        **fields: str | int | None,
+    ) -> None:
+        notify.status(text.splitlines()[0])
+        if text != self._said:
+            log(text, event, priority, profile=profile, generation=generation, **fields)
+        self._said = text

@@ -30,7 +30,10 @@ class _Handler(FileSystemEventHandler):
         self._put = put
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        if event.event_type in _WRITES and (_concerns(event.src_path) or _concerns(event.dest_path)):
+        # watchdog reports a folder as modified for whatever happens to a file in it, the lock too
+        if event.event_type not in _WRITES or (event.is_directory and event.event_type == "modified"):
+            return
+        if _concerns(event.src_path) or _concerns(event.dest_path):
             self._put(Trigger.FILES)
 
 

@@ -163,8 +163,8 @@ class VM:
             (stage / "root").mkdir(exist_ok=True)
             for copy in self._copies:
                 shutil.copy2(copy, stage / "root" / copy.name)
-            tar = ["tar", "-C", str(stage), "--owner=0", "--group=0", "-cf", str(self._folder / "add.tar"), "."]
-            subprocess.run(tar, check=True)
+            tar = ["tar", "-C", str(stage), "--owner=0", "--group=0"]
+            subprocess.run([*tar, "-cf", str(self._folder / "add.tar"), "."], check=True)
         for name in ("root.img", "initrd.gz", "vmlinuz"):
             os.link(image / name, self._folder / name)
         self._launch(qemu)
@@ -180,7 +180,8 @@ class VM:
         config, inside, memory_mib = self.config, f"/lab/{self._folder.name}", 2048
         argv = ["chroot", str(qemu), "qemu-system-x86_64", "-accel", "tcg,thread=single"]
         argv += ["-icount", "shift=1,sleep=off"] if config.icount else []
-        argv += ["-cpu", "max", "-smp", str(config.smp), "-m", f"{memory_mib}M", *_numa_args(config, memory_mib)]
+        argv += ["-cpu", "max", "-smp", str(config.smp), "-m", f"{memory_mib}M"]
+        argv += _numa_args(config, memory_mib)
         argv += ["-kernel", f"{inside}/vmlinuz", "-initrd", f"{inside}/initrd.gz"]
         argv += ["-drive", f"file={inside}/root.img,format=raw,if=virtio,snapshot=on,cache=unsafe"]
         argv += ["-drive", f"file={inside}/add.tar,format=raw,if=virtio,readonly=on"]
@@ -275,6 +276,10 @@ class VM:
         if killed:
             raise VMTimeoutError(f"{argv} ran longer than {timeout} s\n{out}\n{err}")
         return Result(int(payload), out, err)
+
+    def sh(self, command: str, timeout: float = 120) -> str:
+        """stdout of a line of shell that must succeed."""
+        return self.run(command, timeout).ok()
 
     def put(self, path: str, content: str | bytes | Path, mode: int | None = None) -> None:
         """Write a file in the guest; a Path keeps its mode unless one is given."""

@@ -5,7 +5,9 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+COMPILE = ("gcc", "-O1", "-Wall", "-Wextra", "-Werror", "-static", "-pthread")
 SOURCES = Path(__file__).parent / "load"
+PROGRAMS = ("classes", "crowd", "order", "share", "wake")
 
 
 def build(name: str) -> Path:
@@ -17,8 +19,7 @@ def build(name: str) -> Path:
     program.parent.mkdir(parents=True, exist_ok=True)
     partial = program.with_suffix(".new")
     subprocess.run(
-        ["gcc", "-O1", "-Wall", "-Wextra", "-Werror", "-static", "-pthread"]
-        + [f"-I{ROOT / 'bpf'}", "-o", str(partial), str(sources[0])],
+        [*COMPILE, f"-I{ROOT / 'bpf'}", "-o", str(partial), str(sources[0])],
         check=True,
     )
     partial.rename(program)

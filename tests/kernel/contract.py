@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What every kernel behind schedctl.kernel.protocol does and refuses; the fake and the real one pass it.
+
+Needs nothing but schedctl itself, so that it also runs as a program in the guest, on the real kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from schedctl.errors import ApplyError, ConflictError, SchedctlError
+from schedctl.image.abi import decode, encode
+from schedctl.image.model import ImageClass, PolicyImage
+from schedctl.image.stats import ClassStats
+from schedctl.kernel.protocol import Kernel, NotAttachedError
+from schedctl.profile.model import Order, Tier
+
+DEFAULT = ImageClass("default", Tier.FAIR, 0, 0, 0, 100)
+
+
+def policy(slot: int = 0, generation: int = 1, share: str = "1/10") -> bytes:
+    return encode(PolicyImage("contract", Order.EDF, Fraction(share), (DEFAULT,), ()), slot, generation)
+
+
+def refused(call: Callable[[], object], kind: type[SchedctlError]) -> None:
+    try:
+        call()
+    except kind:
+        return
+    raise AssertionError(f"not refused with {kind.__name__}")
+
+
+def detached_says_so(kernel: Kernel) -> None:
+    state = kernel.sched_state()
+    assert (state.state, state.ops, state.ours) == ("disabled", None, False)
+    assert not kernel.pinned()
+    assert kernel.read_exit_record() is None
+    for call in (kernel.active_slot, lambda: kernel.read_policy(0), kernel.read_sched_stats):
+        refused(call, NotAttachedError)
+
+
+def attach_runs_the_policy(kernel: Kernel) -> None:
+    before = kernel.sched_state().enable_seq
+    kernel.attach(policy())
+    state = kernel.sched_state()
+    assert state.ours
+    assert state.enable_seq == before + 1
+    assert kernel.pinned()
+    assert kernel.active_slot() == 0
+    assert kernel.read_policy(0) == policy()
+    record = kernel.read_exit_record()
+    assert record is not None
+    assert record.kind == 0
+
+
+def a_second_attach_is_refused(kernel: Kernel) -> None:
+    kernel.attach(policy())
+    refused(lambda: kernel.attach(policy(share="1/5")), ConflictError)
+    assert kernel.read_policy(kernel.active_slot()) == policy()
+
+
+def the_active_slot_is_not_written(kernel: Kernel) -> None:
+    kernel.attach(policy())
+    refused(lambda: kernel.write_policy(0, policy(share="1/5")), ApplyError)
+    assert kernel.read_policy(0) == policy()
+
+
+def another_size_is_refused(kernel: Kernel) -> None:
+    refused(lambda: kernel.attach(policy()[:-1]), ApplyError)
+    assert not kernel.pinned()
+    assert not kernel.sched_state().ours
+    kernel.attach(policy())
+    refused(lambda: kernel.write_policy(1, policy(1) + b"\0"), ApplyError)
+
+
+def flips_go_back_and_forth(kernel: Kernel) -> None:
+    kernel.attach(policy())
+    for generation, slot in ((2, 1), (3, 0), (4, 1)):
+        written = policy(slot, generation, "1/5")
+        kernel.write_policy(slot, written)
+        assert kernel.read_policy(slot) == written
+        assert kernel.active_slot() != slot
+        kernel.flip(slot)
+        assert kernel.active_slot() == slot
+        assert decode(kernel.read_policy(slot))[1:] == (generation, slot)
+    refused(lambda: kernel.flip(2), ApplyError)
+    assert kernel.active_slot() == 1
+
+
+def figures_are_per_slot(kernel: Kernel) -> None:
+    kernel.attach(policy())
+    kernel.clear_class_stats(1)
+    assert kernel.read_class_stats(1, 3) == (ClassStats(),) * 3
+    assert len(kernel.read_class_stats(0, 1)) == 1
+    kernel.read_sched_stats()
+
+
+def release_spares_what_runs(kernel: Kernel) -> None:
+    kernel.attach(policy())
+    refused(kernel.release, ConflictError)
+    assert kernel.sched_state().ours
+    assert kernel.pinned()
+
+
+def detach_leaves_nothing(kernel: Kernel) -> None:
+    kernel.attach(policy())
+    kernel.detach()
+    detached_says_so(kernel)
+    kernel.detach()
+    kernel.attach(policy())
+    assert kernel.sched_state().ours
+
+
+CONTRACT: tuple[Callable[[Kernel], None], ...] = (
+    detached_says_so,
+    attach_runs_the_policy,
+    a_second_attach_is_refused,
+    the_active_slot_is_not_written,
+    another_size_is_refused,
+    flips_go_back_and_forth,
+    figures_are_per_slot,
+    release_spares_what_runs,
+    detach_leaves_nothing,
+)
+
+
+def main() -> None:
+    from schedctl.kernel.real import RealKernel
+
+    for check in CONTRACT:
+        kernel = RealKernel()
+        kernel.detach()
+        check(kernel)
+        print(check.__name__, flush=True)
+    RealKernel().detach()
+
+
+if __name__ == "__main__":
+    main()
