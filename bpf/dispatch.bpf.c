@@ -148,13 +148,16 @@ static void renew(struct task_struct *prev, struct task_ctx *prevc, struct cpu_c
 		release_job(prevc, now);
 }
 
-static void note_backlog(struct cpu_ctx *cpuc, const struct heads *heads)
+/* A tier that waits is owed its share; prev waits too where it is not the one to go on. */
+static void note_backlog(struct cpu_ctx *cpuc, const struct heads *heads,
+			 const struct task_ctx *prevc)
 {
 	const struct policy *pol = active_policy();
 
 	cpuc->fair_permille = pol ? pol->fair_share_permille : 0;
 	cpuc->backlog = (heads->fair.found ? 1 << TIER_FAIR : 0) |
-			(heads->background.found ? 1 << TIER_BACKGROUND : 0);
+			(heads->background.found ? 1 << TIER_BACKGROUND : 0) |
+			(prevc ? 1 << tier_index(prevc->tier) : 0);
 }
 
 /* Time that a tier below its share is owed, paid to its head or to prev. */
@@ -206,7 +209,7 @@ __hidden void dispatch_cpu(s32 cpu, struct task_struct *prev)
 	cpuc->grant = GRANT_NONE;
 	cpuc->next_grant = GRANT_NONE;
 	look_at_queues(&heads, cpu, now);
-	note_backlog(cpuc, &heads);
+	note_backlog(cpuc, &heads, prevc);
 
 	if (heads.overdue.found && cpuc->overdue_ns < OVERDUE_LIMIT_NS &&
 	    move_granted(cpuc, &heads.overdue, GRANT_OVERDUE)) {

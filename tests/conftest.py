@@ -104,6 +104,7 @@ def lab1(lab_machines: Lab) -> Guest:
     return lab_machines.guest(CONFIGS["lab1"])
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of one machine go to one worker, and before everything that needs none."""
     for item in items:

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * order CPU ITERATIONS NAME...: one process per NAME, all released by one close(), each
- * with the same work on the same CPU (-1: any). Prints the names as they finish, with the
- * time since the release in ns.
+ * order CPU ITERATIONS NAME[@MS]...: one process per NAME, all released by one close(), each
+ * with the same work on the same CPU (-1: any), MS later where that is given. Prints the
+ * names as they finish, with the time since the release in ns.
  */
 #include "load.h"
 
 int main(int argc, char **argv)
 {
-	int start[2], done[2], cpu, i;
+	int start[2], done[2], cpu, i, delay_ms;
 	uint64_t iterations, released;
+	char *at;
 	char byte;
 
 	if (argc < 4)
@@ -19,8 +20,13 @@ int main(int argc, char **argv)
 	if (pipe(start) || pipe(done))
 		die("pipe");
 	for (i = 3; i < argc; i++) {
-		pid_t pid = fork();
+		pid_t pid;
 
+		at = strchr(argv[i], '@');
+		delay_ms = at ? atoi(at + 1) : 0;
+		if (at)
+			*at = 0;
+		pid = fork();
 		if (pid < 0)
 			die("fork");
 		if (pid)
@@ -30,6 +36,8 @@ int main(int argc, char **argv)
 		prctl(PR_SET_NAME, argv[i]);
 		if (read(start[0], &byte, 1) < 0)
 			die("read");
+		if (delay_ms)
+			nanosleep(&(struct timespec){ .tv_nsec = delay_ms * 1000000L }, NULL);
 		work(iterations);
 		byte = (char)i;
 		if (write(done[1], &byte, 1) != 1)

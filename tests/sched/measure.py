@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The load programs' results, typed. Work is in iterations, times are the guest's, in ns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.conftest import Guest
+
+JOB_ITERATIONS = 10_000_000
+
+
+def finish_order(guest: Guest, jobs: str, cpu: int = 0, cgroup: str = "") -> list[str]:
+    """The names in the order in which equal jobs (NAME[@MS late]...) on one CPU finish."""
+    enter = f"mkdir -p /sys/fs/cgroup{cgroup} && echo $$ > /sys/fs/cgroup{cgroup}/cgroup.procs && "
+    leave = " ; echo $$ > /sys/fs/cgroup/cgroup.procs" if cgroup else ""
+    command = f"{enter if cgroup else ''}/root/order {cpu} {JOB_ITERATIONS} {jobs}{leave}"
+    return [line.split()[0] for line in guest.sh(command).splitlines()]
+
+
+def cpu_time(guest: Guest, seconds: int, *groups: str) -> dict[str, int]:
+    """CPU time by name of groups of spinners (NAME:COUNT:CPU:UID), and `elapsed`."""
+    lines = guest.sh(f"/root/share {seconds} {' '.join(groups)}", timeout=120 + 20 * seconds).splitlines()
+    got: dict[str, int] = {}
+    for name, ns in (line.split() for line in lines):
+        got[name] = got.get(name, 0) + int(ns)
+    return got
+
+
+@dataclass(frozen=True, slots=True)
+class Wakeup:
+    p50: int
+    p99: int
+    max: int
+
+
+def wakeup_ns(guest: Guest, name: str, hogs: int, hog: str = "hog", count: int = 200) -> Wakeup:
+    """How late a thread wakes up that sleeps for 1 to 3 ms, beside spinners."""
+    load = f"/root/share 60 {hog}:{hogs}:-1:0 > /dev/null & sleep 0.7; "
+    run = f"/root/wake {name} {count} 2000 10000; status=$?; pkill -KILL -x share; pkill -KILL -x {hog}"
+    p50, p99, longest = guest.sh(f"{load}{run}; exit $status").split()
+    return Wakeup(int(p50), int(p99), int(longest))
