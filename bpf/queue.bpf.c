@@ -62,12 +62,18 @@ __hidden void release_job(struct task_ctx *taskc, u64 now)
 	rekey(taskc);
 }
 
+/* While a BPF program runs, the current thread's own count is one higher because of it. */
+static bool is_migration_disabled(struct task_struct *p)
+{
+	return p->migration_disabled > (p == bpf_get_current_task_btf());
+}
+
 static bool is_bound(struct task_struct *p)
 {
 	const struct cpumask *online;
 	bool covers;
 
-	if (p->nr_cpus_allowed == 1 || p->migration_disabled)
+	if (p->nr_cpus_allowed == 1 || is_migration_disabled(p))
 		return true;
 	online = scx_bpf_get_online_cpumask();
 	covers = bpf_cpumask_subset(online, p->cpus_ptr);
@@ -119,7 +125,7 @@ static s32 find_victim(struct task_struct *p, const struct task_ctx *taskc, u32 
 		struct cpu_ctx *cpuc;
 		s32 cpu;
 
-		if (i >= nr_cpus || (bound && p->migration_disabled && i))
+		if (i >= nr_cpus || (bound && is_migration_disabled(p) && i))
 			break;
 		cpu = (start + i) % nr_cpus;
 		if (!bpf_cpumask_test_cpu(cpu, p->cpus_ptr))

@@ -49,9 +49,10 @@ def test_urgent_wake_ups_preempt_on_every_cpu(lab: Guest) -> None:
     assert status["preemptions"] >= 90
 
 
-def test_fair_hogs_keep_their_share_on_two_cpus(lab: Guest) -> None:
+@pytest.mark.parametrize("fair", ["fair:1:0:0 fair:1:1:0", "fair:2:-1:0"], ids=["bound", "unbound"])
+def test_fair_hogs_keep_their_share_on_two_cpus(lab: Guest, fair: str) -> None:
     lab.apply(
         "schedctl: 1\nname: lab\nclasses:\n  hog: {match: [{comm: hog}], level: 7}\n",
     )
-    got = cpu_time(lab, 4, "hog:4:-1:0", "fair:1:0:0", "fair:1:1:0")
+    got = cpu_time(lab, 4, "hog:4:-1:0", *fair.split())
     assert got["fair"] >= 2 * got["elapsed"] * 8 / 100, got
