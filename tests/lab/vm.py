@@ -7,21 +7,19 @@ import ctypes
 import fcntl
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.lab.folder import boot_folder, write_additions
+
 BOOT_TIMEOUT_S = 240
 CONSOLE_TAIL = 25
 PR_SET_PDEATHSIG = 1
@@ -94,24 +92,6 @@ def bootstrap(kernel: Kernel) -> tuple[Path, Path]:
     return Path(image), Path(qemu)
 
 
-def _install_project(image: Path, stage: Path) -> None:
-    """What `make install` gives, byte-compiled by the guest's Python, and the lab's own choice.
-
-    `stage` is a folder of the image's /tmp.
-    """
-    make = ["make", "-s", "-C", str(ROOT), "install", f"DESTDIR={stage}", "PREFIX=/usr"]
-    subprocess.run(make, check=True, stdout=sys.stderr)
-    etc = stage / "etc"
-    (etc / "schedctl").mkdir(parents=True)
-    (etc / "schedctl" / "schedctl.yaml").write_text("profile: desktop\n")
-    wants = etc / "systemd" / "system" / "multi-user.target.wants"
-    wants.mkdir(parents=True)
-    (wants / "schedctld.service").symlink_to("/usr/lib/systemd/system/schedctld.service")
-    inside = f"/tmp/{stage.name}"
-    compile_all = ["python3", "-m", "compileall", "-qq", "-s", inside, "-p", "/", inside]
-    subprocess.run(["chroot", str(image / "rootfs"), *compile_all], check=True)
-
-
 def _numa_args(config: Config, memory_mib: int) -> list[str]:
     if config.numa == 1:
         return []
@@ -137,6 +117,7 @@ class VM:
         self._process: subprocess.Popen[bytes] | None = None
         self._port: socket.socket | None = None
         self._folder: Path | None = None
+        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         try:
@@ -155,19 +136,11 @@ class VM:
 
     def _start(self) -> None:
         image, qemu = bootstrap(self.config.kernel)
-        self._folder = Path(tempfile.mkdtemp(prefix="run-", dir=qemu / "lab"))
-        with tempfile.TemporaryDirectory(dir=image / "rootfs" / "tmp") as stage_name:
-            stage = Path(stage_name)
-            stage.chmod(0o755)  # it becomes the guest's /
-            _install_project(image, stage)
-            (stage / "root").mkdir(exist_ok=True)
-            for copy in self._copies:
-                shutil.copy2(copy, stage / "root" / copy.name)
-            tar = ["tar", "-C", str(stage), "--owner=0", "--group=0"]
-            subprocess.run([*tar, "-cf", str(self._folder / "add.tar"), "."], check=True)
+        self._folder, lock = self._stack.enter_context(boot_folder(image, qemu))
+        write_additions(image, self._folder, self._copies)
         for name in ("root.img", "initrd.gz", "vmlinuz"):
             os.link(image / name, self._folder / name)
-        self._launch(qemu)
+        self._launch(qemu, lock)
         try:
             kind, state = self._frame(time.monotonic() + BOOT_TIMEOUT_S)
         except TimeoutError:
@@ -175,7 +148,7 @@ class VM:
         if kind != b"b" or state not in (b"running", b"degraded"):
             raise VMDiedError(f"boot ended in state {state.decode()!r}\n{self.console()}")
 
-    def _launch(self, qemu: Path) -> None:
+    def _launch(self, qemu: Path, lock: int) -> None:
         assert self._folder is not None
         config, inside, memory_mib = self.config, f"/lab/{self._folder.name}", 2048
         argv = ["chroot", str(qemu), "qemu-system-x86_64", "-accel", "tcg,thread=single"]
@@ -191,7 +164,12 @@ class VM:
         argv += ["-serial", f"file:{inside}/console", "-append", f"{APPEND} {config.append}".strip()]
         with (self._folder / "qemu.log").open("wb") as log:
             self._process = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=_die_with_parent
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(lock,),
+                preexec_fn=_die_with_parent,
             )
         self._connect()
 
@@ -225,9 +203,8 @@ class VM:
             self._process.kill()
             self._process.wait()
             self._process = None
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+        self._stack.close()
+        self._folder = None
 
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
