@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from tests.cli.output import checked
 from tests.lab.vm import VM, Config, Result, VMDiedError, slot
 from tests.sched.programs import PROGRAMS, build
 
@@ -46,13 +47,15 @@ class Guest:
         """Apply a profile from its text; the name in the text does not matter."""
         self.vm.put(f"/root/{name}.profile", text)
         result = self.run(f"schedctl apply --json - < /root/{name}.profile")
-        document: dict[str, Any] = json.loads(result.stdout)
-        assert result.status == 0, document["problems"]
+        document = checked("apply", result.stdout)
+        assert result.status == document["exit"] == 0, document["problems"]
         return document
 
     def schedctl(self, *words: str) -> dict[str, Any]:
-        """The JSON of any verb, whatever its exit code."""
-        document: dict[str, Any] = json.loads(self.run(f"schedctl {shlex.join(words)} --json").stdout)
+        """The JSON of any verb, whatever its exit code; it passes the verb's schema."""
+        result = self.run(f"schedctl {shlex.join(words)} --json")
+        document = checked(words[0], result.stdout)
+        assert document["exit"] == result.status
         return document
 
     def status(self) -> dict[str, Any]:
@@ -80,6 +83,13 @@ class Lab:
             raise
         return self._guest
 
+    @contextmanager
+    def one_boot(self, config: Config, append: str) -> Iterator[Guest]:
+        """A fresh machine, for what only a boot can show; the worker's other one ends first."""
+        self.stop()
+        with slot(), VM(replace(config, append=append)) as vm:
+            yield Guest(vm)
+
     def stop(self) -> None:
         self._guest = None
         self._stack.close()
@@ -90,6 +100,13 @@ def lab_machines() -> Iterator[Lab]:
     machines = Lab()
     yield machines
     machines.stop()
+
+
+@pytest.fixture
+def no_machine(lab_machines: Lab) -> Lab:
+    """The worker's machine has ended: a test may start one by other means."""
+    lab_machines.stop()
+    return lab_machines
 
 
 @pytest.fixture
@@ -104,14 +121,15 @@ def lab1(lab_machines: Lab) -> Guest:
     return lab_machines.guest(CONFIGS["lab1"])
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Tests of one machine go to one worker; xdist reads the groups before `modifyitems` of a conftest."""
+    fixtures = getattr(item, "fixturenames", ())
+    group = next((name for name in (*CONFIGS, "no_machine") if name in fixtures), None)
+    if group:
+        item.add_marker(pytest.mark.lab)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one machine go to one worker, and before everything that needs none."""
-    for item in items:
-        machine = next((name for name in CONFIGS if name in getattr(item, "fixturenames", ())), None)
-        if machine:
-            item.add_marker(pytest.mark.lab)
-            item.add_marker(pytest.mark.xdist_group(machine))
-        elif item.get_closest_marker("lab"):
-            item.add_marker(pytest.mark.xdist_group("own-boot"))
+    """What takes long begins first."""
     items.sort(key=lambda item: item.get_closest_marker("lab") is None)

@@ -86,10 +86,18 @@ def slot() -> Iterator[None]:
 
 def bootstrap(kernel: Kernel) -> tuple[Path, Path]:
     """The image folder and QEMU's chroot, built first where they are missing."""
-    script = Path(__file__).parent / "bootstrap"
-    done = subprocess.run([str(script), kernel], stdout=subprocess.PIPE, text=True, check=True)
-    image, qemu = done.stdout.split()
-    return Path(image), Path(qemu)
+    command = [str(Path(__file__).parent / "bootstrap"), kernel]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        try:
+            folders = process.communicate()[0].split()
+        except BaseException:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            raise
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    image, qemu = map(Path, folders)
+    return image, qemu
 
 
 def _numa_args(config: Config, memory_mib: int) -> list[str]:
@@ -111,9 +119,10 @@ def _die_with_parent() -> None:
 class VM:
     """A booted machine; use as a context manager. `run` raises VMDiedError and VMTimeoutError."""
 
-    def __init__(self, config: Config, copies: Sequence[Path] = ()) -> None:
+    def __init__(self, config: Config, copies: Sequence[Path] = (), terminal: bool = False) -> None:
         self.config = config
         self._copies = copies
+        self._has_terminal = terminal
         self._process: subprocess.Popen[bytes] | None = None
         self._port: socket.socket | None = None
         self._folder: Path | None = None
@@ -160,6 +169,9 @@ class VM:
         argv += ["-drive", f"file={inside}/add.tar,format=raw,if=virtio,readonly=on"]
         argv += ["-chardev", f"socket,id=lab,path={inside}/port,server=on,wait=off"]
         argv += ["-device", "virtio-serial-pci", "-device", "virtserialport,chardev=lab,name=lab"]
+        if self._has_terminal:
+            argv += ["-chardev", f"socket,id=terminal,path={inside}/terminal,server=on,wait=off"]
+            argv += ["-device", "virtconsole,chardev=terminal"]
         argv += ["-display", "none", "-no-reboot", "-nic", "none"]
         argv += ["-serial", f"file:{inside}/console", "-append", f"{APPEND} {config.append}".strip()]
         with (self._folder / "qemu.log").open("wb") as log:
@@ -171,14 +183,18 @@ class VM:
                 pass_fds=(lock,),
                 preexec_fn=_die_with_parent,
             )
-        self._connect()
+        self._port = self._connect("port")
 
-    def _connect(self) -> None:
+    def terminal(self) -> socket.socket:
+        """The guest's /dev/hvc0, of a machine made with terminal=True."""
+        return self._connect("terminal")
+
+    def _connect(self, name: str) -> socket.socket:
         assert self._folder is not None
         folder = os.open(self._folder, os.O_PATH)
         try:
             # through the descriptor: a socket's path is at most 107 bytes
-            path, deadline = f"/proc/self/fd/{folder}/port", time.monotonic() + 30
+            path, deadline = f"/proc/self/fd/{folder}/{name}", time.monotonic() + 30
             while True:
                 port = socket.socket(socket.AF_UNIX)
                 try:
@@ -189,8 +205,7 @@ class VM:
                         raise VMDiedError(f"QEMU did not start\n{self.console()}") from None
                     time.sleep(0.05)
                     continue
-                self._port = port
-                return
+                return port
         finally:
             os.close(folder)
 

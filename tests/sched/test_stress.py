@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A minute of hostile load per order: nothing ejects the scheduler; the same load under the default one."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import Guest
+
+SECONDS = 60
+LOAD = f"""
+set -e
+end=$(($(cut -d. -f1 /proc/uptime) + {SECONDS}))
+stress-ng --quiet --timeout {SECONDS}s --cpu 3 --fork 2 --switch 2 --schedmix 2 &
+while [ $(cut -d. -f1 /proc/uptime) -lt $end ]; do
+    hackbench -g 2 -l 100 > /dev/null
+done
+wait $!
+"""
+CLASSES = """
+schedctl: 1
+name: lab
+policy: {{order: {order}}}
+classes:
+  urgent: {{match: [{{comm: "stress-ng-cpu*"}}], level: 6}}
+  messages: {{match: [{{comm: hackbench}}], level: 3, deadline: 5ms}}
+  forks: {{match: [{{comm: "stress-ng-fork*"}}], tier: background}}
+"""
+
+
+def test_the_load_is_harmless_by_itself(lab: Guest) -> None:
+    lab.sh(LOAD, timeout=SECONDS * 10)
+    assert lab.status()["owner"] == "none"
+
+
+@pytest.mark.parametrize("order", ["edf", "fixed_priority"])
+def test_a_minute_of_stress(lab: Guest, order: str) -> None:
+    lab.apply(CLASSES.format(order=order))
+    before = lab.status()
+    lab.sh(LOAD, timeout=SECONDS * 10)
+    after = lab.status()
+    assert (after["state"], after["enable_seq"]) == ("enabled", before["enable_seq"])
+    assert after["last_exit"] is None
+    for name in ("urgent", "messages", "forks"):
+        assert after["classes"][name]["runs"] > 100, (name, after["classes"])
+    assert after["counters"]["nr_no_context"] == 0
