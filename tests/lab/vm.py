@@ -10,13 +10,14 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, Self, TextIO
 
 from tests.lab.folder import boot_folder, write_additions
 
@@ -66,22 +67,25 @@ def cache() -> Path:
     return Path(base) / "schedctl-lab"
 
 
+def _lock_one(files: Sequence[TextIO]) -> bool:
+    for file in files:
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    return False
+
+
 @contextmanager
 def slot() -> Iterator[None]:
     """Two virtual machines at a time, whoever starts them."""
     cache().mkdir(parents=True, exist_ok=True)
-    files = [(cache() / f"vm-slot{i}").open("w") for i in range(2)]
-    try:
-        while True:
-            for file in files:
-                with suppress(BlockingIOError):
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    yield
-                    return
-            time.sleep(0.2)
-    finally:
-        for file in files:
-            file.close()
+    with ExitStack() as stack:
+        files = [stack.enter_context((cache() / f"vm-slot{i}").open("w")) for i in range(2)]
+        if not _lock_one(files):
+            print("lab: two machines run already, waiting for one to end", file=sys.stderr)
+            while not _lock_one(files):
+                time.sleep(0.2)
+        yield
 
 
 def bootstrap(kernel: Kernel) -> tuple[Path, Path]:
