@@ -6,6 +6,10 @@
 #include "queue.bpf.h"
 #include "classify.bpf.h"
 
+/* How often a CPU looks at the ends of its queues, and how long it stays with what it found. */
+#define TAILS_EVERY_NS SHARE_WINDOW_NS
+#define TAILS_PAUSE_NS (8 * MSEC_NS)
+
 /* The head of one queue. */
 struct head {
 	u64 dsq_id;
@@ -179,6 +183,50 @@ static bool pay_owed(struct cpu_ctx *cpuc, const struct head *head, u32 tier,
 	return false;
 }
 
+/*
+ * Run the last thread of a queue if it is overdue: heads do not show it while newcomers
+ * with smaller keys keep a slow queue busy. Not static: verified once, on its own.
+ */
+__noinline int move_overdue_tail(u32 domain, u32 queue, u64 now)
+{
+	u64 dsq_id = dsq_of(domain, queue);
+	struct task_struct *p = NULL;
+	int moved = 0;
+
+	if (scx_bpf_dsq_nr_queued(dsq_id) < 2)
+		return 0;
+	bpf_for_each(scx_dsq, p, dsq_id, SCX_DSQ_ITER_REV) {
+		struct task_ctx *taskc = lookup_task(p);
+
+		if (taskc && time_since(now, taskc->queued_at) > MAX_WAIT_NS)
+			moved = dsq_move_found_to_local(&___it, p);
+		break;
+	}
+	return moved;
+}
+
+static bool move_overdue(struct cpu_ctx *cpuc, const struct head *head, s32 cpu, u64 now)
+{
+	u32 i;
+
+	if (cpuc->overdue_ns >= OVERDUE_LIMIT_NS)
+		return false;
+	if (time_since(now, cpuc->tails_at) > TAILS_EVERY_NS) {
+		cpuc->tails_at = now;
+		bpf_for(i, 0, 2 * NR_QUEUES) {
+			u32 domain = i & 1 ? DOMAIN_CPU0 + cpu : DOMAIN_SHARED, queue = i / 2;
+
+			if (!move_overdue_tail(domain, queue, now))
+				continue;
+			cpuc->tails_at = now - TAILS_EVERY_NS + TAILS_PAUSE_NS;
+			cpuc->next_grant = GRANT_OVERDUE;
+			cpuc->next_rank = queue;
+			return true;
+		}
+	}
+	return move_granted(cpuc, head, GRANT_OVERDUE);
+}
+
 static bool move_any(s32 cpu)
 {
 	u32 i;
@@ -211,8 +259,7 @@ __hidden void dispatch_cpu(s32 cpu, struct task_struct *prev)
 	look_at_queues(&heads, cpu, now);
 	note_backlog(cpuc, &heads, prevc);
 
-	if (heads.overdue.found && cpuc->overdue_ns < OVERDUE_LIMIT_NS &&
-	    move_granted(cpuc, &heads.overdue, GRANT_OVERDUE)) {
+	if (move_overdue(cpuc, &heads.overdue, cpu, now)) {
 		count(nr_overdue);
 		return;
 	}

@@ -213,8 +213,9 @@ s32 BPF_STRUCT_OPS(schedctl_init_task, struct task_struct *p, struct scx_init_ta
 	taskc->weight = WEIGHT_NEUTRAL;
 	taskc->exec_ns = p->se.sum_exec_runtime;
 	taskc->domain = DOMAIN_SHARED;
+	/* a child begins with a slice of debt, or a storm of forks would go before all others */
 	if (domc)
-		taskc->vtime = domc->vnow[TIER_FAIR];
+		taskc->vtime = domc->vnow[TIER_FAIR] + (args->fork ? SLICE_NS : 0);
 	return 0;
 }
 

@@ -32,6 +32,8 @@ extern void scx_bpf_dispatch___compat(struct task_struct *p, u64 dsq_id, u64 sli
 extern void scx_bpf_dispatch_vtime___compat(struct task_struct *p, u64 dsq_id, u64 slice, u64 vtime,
 					    u64 enq_flags) __ksym __weak;
 extern bool scx_bpf_consume___compat(u64 dsq_id) __ksym __weak;
+extern bool scx_bpf_dispatch_from_dsq___compat(struct bpf_iter_scx_dsq *it, struct task_struct *p,
+					       u64 dsq_id, u64 enq_flags) __ksym __weak;
 
 static inline void dsq_insert(struct task_struct *p, u64 dsq_id, u64 slice_ns, u64 enq_flags)
 {
@@ -69,6 +71,14 @@ static inline bool dsq_move_to_local(u64 dsq_id)
 	if (bpf_ksym_exists(scx_bpf_dsq_move_to_local))
 		return scx_bpf_dsq_move_to_local(dsq_id);
 	return scx_bpf_consume___compat(dsq_id);
+}
+
+/* `it` is where bpf_for_each() stands, `p` what it has found. */
+static inline bool dsq_move_found_to_local(struct bpf_iter_scx_dsq *it, struct task_struct *p)
+{
+	if (bpf_ksym_exists(scx_bpf_dsq_move))
+		return scx_bpf_dsq_move(it, p, SCX_DSQ_LOCAL, 0);
+	return scx_bpf_dispatch_from_dsq___compat(it, p, SCX_DSQ_LOCAL, 0);
 }
 
 static inline void task_set_slice(struct task_struct *p, u64 slice_ns)

@@ -40,7 +40,6 @@ struct cpu_ctx {
 	u32 grant; /* enum grant: of the running thread */
 	u32 urgent_pending; /* an urgent insert is on its way to the local queue */
 	u32 offline;
-	u32 curr_tier;
 	/* this CPU only */
 	u64 accounted_at;
 	s64 debt_ns[NR_TIERS + 1];
@@ -50,6 +49,7 @@ struct cpu_ctx {
 	u32 fair_permille;
 	u64 window_at;
 	u64 overdue_ns; /* used by overdue threads in this window */
+	u64 tails_at; /* when it last looked at the ends of its queues */
 };
 
 struct domain_ctx {

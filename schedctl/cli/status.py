@@ -16,7 +16,6 @@ from schedctl.errors import EXIT_OK, EXIT_STATUS_DIFFERS, Problem, SchedctlError
 from schedctl.image.model import PolicyImage
 from schedctl.image.stats import Bounds, ClassStats, ExitRecord
 from schedctl.observe import Observation, Owner, observe
-from schedctl.quantity import format_duration
 from schedctl.reconcile import desired_image
 from schedctl.selected import read_selected
 
@@ -165,9 +164,8 @@ def _table(observation: Observation) -> list[str]:
 def _upper(bounds: Bounds) -> str:
     """Three figures are enough for a person."""
     low, high = bounds
-    if high is None:
-        return f">{format_duration(low)}"
-    for unit_ns, unit in ((1_000_000, "ms"), (1_000, "us")):
-        if high >= unit_ns:
-            return f"{high / unit_ns:.3g}{unit}"
-    return f"{high}ns"
+    ns, more = (low, ">") if high is None else (high, "")
+    for unit_ns, unit in ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")):
+        if ns >= unit_ns:
+            return f"{more}{ns / unit_ns:.3g}{unit}"
+    return f"{more}{ns}ns"

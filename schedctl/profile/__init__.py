@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
-from schedctl.errors import MissingError, ProfileError
+from schedctl.errors import MissingError, Problem, ProfileError
 from schedctl.profile.document import Document, load_bytes, load_document
 from schedctl.profile.model import Profile
 
@@ -28,12 +29,32 @@ def check_and_parse(document: Document, check_name: bool = True) -> Profile:
     from schedctl.profile.schema import check_document
 
     problems = check_document(document, "profile")
-    if not problems:
-        profile = parse_profile(document)
-        problems = list(check_profile(document, profile, check_name))
+    sound = _sound_part(document, problems) if problems else document
+    if sound:
+        profile = parse_profile(sound)
+        problems += check_profile(sound, profile, check_name and not problems)
         if not problems:
             return profile
     raise ProfileError(tuple(problems))
+
+
+def _sound_part(document: Document, problems: Iterable[Problem]) -> Document | None:
+    """What the schema accepts: no class and no other key of the top with a problem; None without a top."""
+    if not isinstance(document.value, dict):
+        return None
+    broken = {problem.path.partition("[")[0] for problem in problems}
+    if broken & {"", "schedctl", "name", "classes"}:
+        return None
+    root = {key: value for key, value in document.value.items() if key not in _first_parts(broken, 1)}
+    classes = document.value.get("classes")
+    if isinstance(classes, dict):
+        names = {path.partition(".")[2] for path in _first_parts(broken, 2)}
+        root["classes"] = {name: keys for name, keys in classes.items() if name not in names}
+    return replace(document, value=root)
+
+
+def _first_parts(paths: Iterable[str], count: int) -> set[str]:
+    return {".".join(path.split(".")[:count]) for path in paths}
 
 
 def load_standing(path: Path) -> str | None:

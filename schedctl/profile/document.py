@@ -8,7 +8,6 @@ Scalars follow the YAML 1.2 core schema, as editors read it: only true and false
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from schedctl.profile.model import Origin
 MAX_BYTES = 4 * 1024 * 1024
 MAX_ALIASES = 100
 MAX_DEPTH = 32
+MAX_VALUES = 100_000
 
 Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
 Path_ = tuple[str | int, ...]
@@ -115,9 +115,7 @@ class _Composer:
 
     def compose(self) -> Document:
         try:
-            aliases = sum(isinstance(event, yaml.AliasEvent) for event in self._events())
-            if aliases > MAX_ALIASES:
-                raise _failed(self.file, 0, 0, f"{aliases} aliases, at most {MAX_ALIASES} are allowed")
+            self._check_events()
             node = yaml.compose(self.text, Loader=_Loader)
         except yaml.MarkedYAMLError as error:
             raise ProfileError((self._syntax(error),)) from None
@@ -130,26 +128,33 @@ class _Composer:
             raise ProfileError(tuple(self.problems))
         return Document(self.file, value, self.origins, self.keys)
 
-    def _events(self) -> Iterator[yaml.Event]:
-        depth = 0
+    def _check_events(self) -> None:
+        """Refuse what costs much, or means code, before anything is built."""
+        depth = aliases = 0
         for event in yaml.parse(self.text, Loader=_Loader):
+            at = self._at(event.start_mark)
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 if depth > MAX_DEPTH:
-                    at = self._at(event.start_mark)
-                    raise _failed(self.file, at.line, at.column, "nested too deeply")
+                    raise ProfileError((problem_at(at, (), "nested too deeply"),))
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
-            yield event
+            elif isinstance(event, yaml.AliasEvent):
+                aliases += 1
+                if aliases > MAX_ALIASES:
+                    raise ProfileError((problem_at(at, (), f"more than {MAX_ALIASES} aliases"),))
+            if tag := getattr(event, "tag", None):
+                tag = tag.replace("tag:yaml.org,2002:", "!!")
+                self.problems.append(problem_at(at, (), f"the tag {tag} is not allowed", "remove it"))
 
     def _syntax(self, error: yaml.MarkedYAMLError) -> Problem:
-        mark = error.problem_mark or error.context_mark
-        origin = self._at(mark)
+        origin = self._at(error.problem_mark or error.context_mark)
+        said = f"{error.context} {error.problem}"
         message = error.problem or error.context or "not YAML"
-        hint = None
-        if "found character '\\t'" in str(error) or "tab" in message:
+        hint = "look for an open quote or bracket, or a wrong indentation, here or above"
+        if "\t" in origin.source[: max(origin.column, 1)] and not origin.source[: origin.column - 1].strip():
             message, hint = "a tab cannot indent YAML", "use spaces"
-        elif "expected a single document" in f"{error.context} {error.problem}":
+        elif "expected a single document" in said:
             message, hint = "a second document begins here", "one profile per file: remove the '---'"
         elif "mapping values are not allowed" in message:
             message, hint = "a ':' is not allowed here", "check the indentation, or quote the text"
@@ -168,9 +173,9 @@ class _Composer:
 
     def _convert(self, node: yaml.Node, path: Path_, depth: int) -> Value:
         self.origins[path] = self._at(node.start_mark)
-        if node.tag and not node.tag.startswith("tag:yaml.org,2002:"):
-            self._complain(node, path, f"the tag {node.tag} is not allowed", "remove it")
-            return None
+        if len(self.origins) > MAX_VALUES:  # aliases multiply
+            origin = self.origins[path[:1]]
+            raise ProfileError((problem_at(origin, path[:1], f"more than {MAX_VALUES} values"),))
         if depth > MAX_DEPTH:
             self._complain(node, path, "nested too deeply")
             return None

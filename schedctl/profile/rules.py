@@ -11,7 +11,7 @@ from typing import Any
 from schedctl.errors import Problem
 from schedctl.profile.document import Document, Path_, problem_at
 from schedctl.profile.model import DEFAULT_CLASS, Profile, ThreadClass, Tier
-from schedctl.quantity import format_duration
+from schedctl.quantity import format_duration, format_share
 
 MIN_DURATION_NS = 100_000
 MAX_DURATION_NS = 3_000_000_000
@@ -41,7 +41,7 @@ def _check_share(document: Document, profile: Profile) -> Iterator[Problem]:
     path: Path_ = ("policy", "fair_share")
     share = profile.policy.fair_share
     if not Fraction(1, 100) <= share <= MAX_FAIR_SHARE:
-        yield problem_at(document.origin(path), path, "out of range", "1% to 90%")
+        yield problem_at(document.origin(path), path, f"{format_share(share)} is out of range", "1% to 90%")
     elif (share * 1000).denominator != 1:
         yield problem_at(document.origin(path), path, "finer than a tenth of a percent", "for example 12.5%")
 

@@ -12,6 +12,7 @@ from schedctl import quantity
 from schedctl.errors import Problem
 from schedctl.paths import schemas_dir
 from schedctl.profile.document import Document, Path_, Value, problem_at
+from schedctl.profile.model import Origin
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -33,12 +34,26 @@ def check_document(document: Document, schema: str) -> list[Problem]:
     checker = jsonschema.FormatChecker(formats=())
     for name, (parse, _, _) in _FORMATS.items():
         checker.checks(name, raises=ValueError)(_optional(parse))
-    validator = jsonschema.Draft202012Validator(json.loads(text), format_checker=checker)
+    validator = _validator()(json.loads(text), format_checker=checker)
+    if document.value is None:
+        hint = "begin with 'schedctl: 1' and 'name: …'" if schema == "profile" else None
+        return [problem_at(Origin(document.file, 1, 1), (), "there is nothing in it", hint)]
     problems: dict[tuple[int, int, str], Problem] = {}
     for error in validator.iter_errors(document.value):
         for problem in _explain(document, error):
             problems.setdefault((problem.line, problem.column, problem.message), problem)
     return list(problems.values())
+
+
+def _validator() -> Any:
+    """2020-12, but 5.0 is not a whole number: nobody writes it who means 5."""
+    from jsonschema import Draft202012Validator, validators
+
+    types = Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    )
+    extend: Callable[..., Any] = validators.extend
+    return extend(Draft202012Validator, type_checker=types)
 
 
 def _optional(parse: Callable[[str], object]) -> Callable[[object], bool]:

@@ -62,7 +62,7 @@ def test_a_good_edit_goes_live_and_a_bad_one_does_not(lab1: Guest) -> None:
     eventually(lab1, lambda: events(lab1)[-1] == "rejected")
     entry = journal(lab1)[-1]
     assert (entry["SCHEDCTL_FILE"], entry["SCHEDCTL_LINE"], entry["PRIORITY"]) == (EDITED, "4", "3")
-    assert f"{EDITED}:4:47: error: 22 is out of range" in entry["MESSAGE"]
+    assert f"{EDITED}:4:42: error: 22 is out of range" in entry["MESSAGE"]
     assert f"{EDITED}:5:" in entry["MESSAGE"], "all problems at once"
     assert "22 is out of range" not in lab1.sh("systemctl show -P StatusText schedctld").splitlines()[1:]
     status = lab1.status()

@@ -122,7 +122,8 @@ def settle(guest: Guest, members: list[Member], tids: list[str]) -> list[str]:
 def test_a_thousand_threads(lab: Guest) -> None:
     cgroups = sorted({cgroup for shape in SHAPES for _, cgroup in shape.threads + shape.others})
     lab.sh("mkdir -p " + " ".join(f"/sys/fs/cgroup{cgroup}" for cgroup in cgroups))
-    spinners = [Member(f"/t 0 b work{cpu} {cpu}", f"work{cpu}", "/t", 0) for cpu in range(2)]
+    # in the background, or the thousand would not get to run
+    spinners = [Member(f"/t 0 b cpu{cpu}fix {cpu}", f"cpu{cpu}fix", "/t", 0) for cpu in range(2)]
     before = spinners + crowd(0, NR_THREADS // 2)
     tids = start(lab, before, "old")  # older than the attach
     lab.apply(profile(5))

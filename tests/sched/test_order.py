@@ -45,7 +45,7 @@ def test_urgent_wake_ups_preempt_on_every_cpu(lab: Guest) -> None:
         " pkill -KILL -x share; pkill -KILL -x job-b; true"
     )
     status = lab.status()["classes"]["first"]
-    assert status["wakeups"] >= 100
+    assert status["wakeups"] >= 95
     assert status["preemptions"] >= 90
 
 

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""No key without a proof, and docs/features.md says what the tests prove."""
+
+from __future__ import annotations
+
+from tests.features import EXEMPT, ROOT, collected, page, schema_keys
+
+
+def test_every_key_has_a_proof() -> None:
+    proven = {proof.knob for proof in collected()}
+    keys = {key for key in schema_keys() if key.rsplit(".", 1)[-1] not in EXEMPT}
+    assert "classes.*.match.comm" in keys
+    assert keys - proven == set()
+
+
+def test_the_page_is_up_to_date() -> None:
+    assert (ROOT / "docs" / "features.md").read_text() == page(), "run make docs-features"
