@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from schedctl.profile.model import Order, Tier
+from schedctl.quantity import format_share, parse_share
 
 IMAGE_VERSION = 1
 
@@ -61,7 +62,7 @@ class PolicyImage:
             "schedctl_image": IMAGE_VERSION,
             "profile": self.profile,
             "order": str(self.order),
-            "fair_share": f"{self.fair_share.numerator}/{self.fair_share.denominator}",
+            "fair_share": format_share(self.fair_share),
             "classes": {cls.name: cls.to_document() for cls in self.classes},
             "rules": [rule.to_document() for rule in self.rules],
         }
@@ -74,7 +75,7 @@ class PolicyImage:
         return cls(
             document["profile"],
             Order(document["order"]),
-            Fraction(document["fair_share"]),
+            parse_share(document["fair_share"]),
             tuple(_class_from(name, keys) for name, keys in document["classes"].items()),
             tuple(ImageRule(r["class"], r.get("comm"), r.get("cgroup")) for r in document["rules"]),
         )
