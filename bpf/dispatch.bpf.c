@@ -150,6 +150,8 @@ static void renew(struct task_struct *prev, struct task_ctx *prevc, struct cpu_c
 		rekey(prevc);
 	if (prevc->slice_used_ns + SLICE_MIN_NS > SLICE_NS)
 		release_job(prevc, now);
+	if (cpuc->grant == GRANT_OVERDUE)
+		end_overdue(prevc, now);
 }
 
 /* A tier that waits is owed its share; prev waits too where it is not the one to go on. */

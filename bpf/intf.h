@@ -146,7 +146,7 @@ struct task_ctx {
 	u32 order; /* enum policy_order */
 	/* from here on: once per wake-up, or less */
 	u64 woken_at; /* 0 = not a wake-up, or already running */
-	u64 queued_at;
+	u64 queued_at; /* waits since; 0 = ran since */
 	u64 generation; /* the policy that classified it; 0 = none yet */
 	u64 comm[2];
 	u64 cgroup_id;

@@ -18,7 +18,8 @@
  *            equals rotate and a job that never sleeps cannot starve its own level
  *   owed     a tier below its share: per CPU, over 100 ms, paid in quanta before any level
  *   overdue  a thread that waited a quarter of the watchdog's time-out; runs next whatever
- *            its tier, and all of them take at most half of each 100 ms
+ *            its tier, goes behind its equals then, and all of them take at most half of
+ *            each 100 ms
  *
  * The way of a thread: ops.select_cpu claims an idle CPU; ops.runnable classifies and
  * releases; ops.enqueue uses the claimed CPU, or takes the one that runs the least urgent
@@ -115,6 +116,7 @@ void BPF_STRUCT_OPS(schedctl_runnable, struct task_struct *p, u64 enq_flags)
 	release_job(taskc, now);
 	if (!(enq_flags & SCX_ENQ_WAKEUP))
 		return;
+	taskc->queued_at = 0;
 	taskc->woken_at = now;
 	stats = lookup_class_stats(taskc);
 	if (stats) {
@@ -145,6 +147,7 @@ static void note_running(struct task_struct *p, struct task_ctx *taskc, struct c
 		}
 	}
 	taskc->woken_at = 0;
+	taskc->queued_at = 0;
 	if (cpuc->grant == GRANT_OWED)
 		task_set_slice(p, OWED_QUANTUM_NS);
 	else if (cpuc->grant == GRANT_OVERDUE)
@@ -183,11 +186,13 @@ void BPF_STRUCT_OPS(schedctl_stopping, struct task_struct *p, bool runnable)
 	WRITE_ONCE(cpuc->curr_valid, 0);
 	if (taskc) {
 		struct sched_stats *stats = this_stats();
-		u64 ran_ns = p->se.sum_exec_runtime - taskc->exec_ns;
+		u64 ran_ns = p->se.sum_exec_runtime - taskc->exec_ns, now = bpf_ktime_get_ns();
 
 		if (stats && p->flags & PF_KTHREAD && p->nr_cpus_allowed == 1)
 			stats->kthread_ns += ran_ns;
-		charge(p, taskc, cpuc, bpf_ktime_get_ns());
+		charge(p, taskc, cpuc, now);
+		if (runnable && cpuc->grant == GRANT_OVERDUE)
+			end_overdue(taskc, now);
 	}
 	cpuc->grant = GRANT_NONE;
 }

@@ -62,6 +62,21 @@ __hidden void release_job(struct task_ctx *taskc, u64 now)
 	rekey(taskc);
 }
 
+/*
+ * An overdue thread has had its quantum: behind those that wait with it, or it would be the
+ * head again, not overdue any more, and hide them.
+ */
+__hidden void end_overdue(struct task_ctx *taskc, u64 now)
+{
+	struct domain_ctx *domc = lookup_domain(taskc->domain);
+	u32 tier = tier_index(taskc->tier);
+
+	if (taskc->tier == TIER_REALTIME)
+		release_job(taskc, now);
+	else if (domc && time_before(taskc->vtime, domc->vnow[tier]))
+		taskc->vtime = domc->vnow[tier];
+}
+
 /* While a BPF program runs, the current thread's own count is one higher because of it. */
 static bool is_migration_disabled(struct task_struct *p)
 {
@@ -156,7 +171,9 @@ static void wait_in_queue(struct task_struct *p, struct task_ctx *taskc, u32 dom
 {
 	if (taskc->tier != TIER_REALTIME)
 		enter_domain(taskc, domain);
-	taskc->queued_at = bpf_ktime_get_ns();
+	/* since it last ran: who is put back without having run keeps its age */
+	if (!taskc->queued_at)
+		taskc->queued_at = bpf_ktime_get_ns();
 	dsq_insert_vtime(p, dsq_of(domain, queue_of(taskc)), slice_left(taskc->slice_used_ns),
 			 taskc->key, enq_flags);
 }
@@ -177,7 +194,7 @@ static bool preempt_cpu(struct task_struct *p, struct task_ctx *taskc, s32 cpu, 
 	if (stats)
 		stats->nr_preemptions++;
 	dsq_insert(p, SCX_DSQ_LOCAL_ON | cpu, slice_left(taskc->slice_used_ns),
-		   enq_flags | SCX_ENQ_PREEMPT);
+		   enq_flags | SCX_ENQ_PREEMPT | enq_immed());
 	return true;
 }
 
@@ -222,7 +239,8 @@ __hidden void enqueue_task(struct task_struct *p, struct task_ctx *taskc, u64 en
 	if (idle >= 0) {
 		if (taskc->tier != TIER_REALTIME)
 			enter_domain(taskc, domain);
-		dsq_insert(p, SCX_DSQ_LOCAL_ON | idle, slice_left(taskc->slice_used_ns), enq_flags);
+		dsq_insert(p, SCX_DSQ_LOCAL_ON | idle, slice_left(taskc->slice_used_ns),
+			   enq_flags | enq_immed());
 		return;
 	}
 	retry = -1;

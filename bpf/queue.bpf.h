@@ -13,6 +13,9 @@ void release_job(struct task_ctx *taskc, u64 now);
 /* The key after a change of class, of the same job. */
 void rekey(struct task_ctx *taskc);
 
+/* Behind its equals, after a quantum that it got for its age. */
+void end_overdue(struct task_ctx *taskc, u64 now);
+
 /* Put a runnable thread where it waits, or on the CPU it may take at once. */
 void enqueue_task(struct task_struct *p, struct task_ctx *taskc, u64 enq_flags);
 

@@ -64,10 +64,21 @@ static inline void dsq_insert_vtime(struct task_struct *p, u64 dsq_id, u64 slice
 	}
 }
 
+/*
+ * For inserts into a local queue (7.1): where a thread of a higher class takes the CPU, the
+ * thread comes back to ops.enqueue instead of waiting for that CPU alone.
+ */
+static inline u64 enq_immed(void)
+{
+	if (bpf_core_enum_value_exists(enum scx_enq_flags, SCX_ENQ_IMMED))
+		return bpf_core_enum_value(enum scx_enq_flags, SCX_ENQ_IMMED);
+	return 0;
+}
+
 static inline bool dsq_move_to_local(u64 dsq_id)
 {
 	if (bpf_ksym_exists(scx_bpf_dsq_move_to_local___v2___compat))
-		return scx_bpf_dsq_move_to_local___v2___compat(dsq_id, 0);
+		return scx_bpf_dsq_move_to_local___v2___compat(dsq_id, enq_immed());
 	if (bpf_ksym_exists(scx_bpf_dsq_move_to_local))
 		return scx_bpf_dsq_move_to_local(dsq_id);
 	return scx_bpf_consume___compat(dsq_id);
@@ -77,7 +88,7 @@ static inline bool dsq_move_to_local(u64 dsq_id)
 static inline bool dsq_move_found_to_local(struct bpf_iter_scx_dsq *it, struct task_struct *p)
 {
 	if (bpf_ksym_exists(scx_bpf_dsq_move))
-		return scx_bpf_dsq_move(it, p, SCX_DSQ_LOCAL, 0);
+		return scx_bpf_dsq_move(it, p, SCX_DSQ_LOCAL, enq_immed());
 	return scx_bpf_dispatch_from_dsq___compat(it, p, SCX_DSQ_LOCAL, 0);
 }
 

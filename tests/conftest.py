@@ -15,12 +15,18 @@ from tests.cli.output import checked
 from tests.lab.vm import VM, Config, Result, VMDiedError, slot
 from tests.sched.programs import PROGRAMS, build
 
-CONFIGS = {"lab": Config(smp=2), "lab1": Config(smp=1, icount=True)}
-# Each test begins like this, whatever the one before left.
+# The daemon starts where a test starts it: a boot that loads the scheduler takes twice as long.
+IDLE = "lab.idle"
+CONFIGS = {
+    "lab": Config(smp=2, append=IDLE),
+    "lab1": Config(smp=1, icount=True, append=IDLE),
+}
+NOT_IDLE = "rm /etc/systemd/system/schedctld.service.d/idle.conf && systemctl daemon-reload"
+# Each test begins like this, whatever the one before left. A scheduler of ours may still run.
 CLEAN = f"""
 pkill -KILL -x '{"|".join(PROGRAMS)}'
 systemctl stop schedctld
-schedctl detach
+grep -q enabled /sys/kernel/sched_ext/state || schedctl detach
 rm -rf /run/schedctl/selected* /etc/schedctl/profiles
 rm -rf /root/profiles
 echo 'profile: desktop' > /etc/schedctl/schedctl.yaml
@@ -75,6 +81,7 @@ class Lab:
             self.stop()
             self._stack.enter_context(slot())
             self._guest = Guest(self._stack.enter_context(VM(config)))
+            self._guest.sh(NOT_IDLE)
             self._config = config
         try:
             self._guest.run(CLEAN)

@@ -27,7 +27,7 @@ PR_SET_PDEATHSIG = 1
 # LAB.md: one emulation thread, and none of the guest's detectors of the emulator's own pauses.
 APPEND = (
     "root=/dev/vda console=ttyS0 quiet panic=-1 tsc=reliable rcupdate.rcu_cpu_stall_suppress=1 nowatchdog "
-    "systemd.show_status=false mitigations=off"
+    "systemd.show_status=false mitigations=off init_on_alloc=0 audit=0"
 )
 
 Kernel = Literal["standard", "cloud"]
@@ -176,7 +176,7 @@ class VM:
         if self._has_terminal:
             argv += ["-chardev", f"socket,id=terminal,path={inside}/terminal,server=on,wait=off"]
             argv += ["-device", "virtconsole,chardev=terminal"]
-        argv += ["-display", "none", "-no-reboot", "-nic", "none"]
+        argv += ["-nodefaults", "-display", "none", "-no-reboot"]
         argv += ["-serial", f"file:{inside}/console", "-append", f"{APPEND} {config.append}".strip()]
         with (self._folder / "qemu.log").open("wb") as log:
             self._process = subprocess.Popen(
