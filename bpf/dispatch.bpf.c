@@ -150,7 +150,7 @@ static void renew(struct task_struct *prev, struct task_ctx *prevc, struct cpu_c
 		rekey(prevc);
 	if (prevc->slice_used_ns + SLICE_MIN_NS > SLICE_NS)
 		release_job(prevc, now);
-	if (cpuc->grant == GRANT_OVERDUE)
+	if (prevc->overdue)
 		end_overdue(prevc, now);
 }
 

@@ -156,7 +156,8 @@ struct task_ctx {
 	u32 domain; /* the queues whose virtual time `vtime` is relative to */
 	u32 held_back; /* matched a real-time class without the privilege */
 	u32 sched_policy; /* SCHED_NORMAL, SCHED_BATCH or SCHED_IDLE */
-	u32 reserved[6];
+	u32 overdue; /* it runs because of its age */
+	u32 reserved[5];
 };
 
 /* Written once by ops.exit; kind 0 = attached or never attached. */

@@ -147,6 +147,8 @@ static void note_running(struct task_struct *p, struct task_ctx *taskc, struct c
 		}
 	}
 	taskc->woken_at = 0;
+	/* not by the CPU's grant: that is lost where another thread comes in between */
+	taskc->overdue = taskc->queued_at && time_since(now, taskc->queued_at) > MAX_WAIT_NS;
 	taskc->queued_at = 0;
 	if (cpuc->grant == GRANT_OWED)
 		task_set_slice(p, OWED_QUANTUM_NS);
@@ -191,7 +193,7 @@ void BPF_STRUCT_OPS(schedctl_stopping, struct task_struct *p, bool runnable)
 		if (stats && p->flags & PF_KTHREAD && p->nr_cpus_allowed == 1)
 			stats->kthread_ns += ran_ns;
 		charge(p, taskc, cpuc, now);
-		if (runnable && cpuc->grant == GRANT_OVERDUE)
+		if (runnable && taskc->overdue)
 			end_overdue(taskc, now);
 	}
 	cpuc->grant = GRANT_NONE;

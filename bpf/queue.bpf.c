@@ -71,6 +71,7 @@ __hidden void end_overdue(struct task_ctx *taskc, u64 now)
 	struct domain_ctx *domc = lookup_domain(taskc->domain);
 	u32 tier = tier_index(taskc->tier);
 
+	taskc->overdue = 0;
 	if (taskc->tier == TIER_REALTIME)
 		release_job(taskc, now);
 	else if (domc && time_before(taskc->vtime, domc->vnow[tier]))

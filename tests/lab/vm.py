@@ -22,7 +22,7 @@ from typing import Literal, Self, TextIO
 from tests.lab.folder import boot_folder, write_additions
 
 BOOT_TIMEOUT_S = 240
-CONSOLE_TAIL = 25
+CONSOLE_TAIL = 60
 PR_SET_PDEATHSIG = 1
 # LAB.md: one emulation thread, and none of the guest's detectors of the emulator's own pauses.
 APPEND = (

@@ -34,8 +34,8 @@ def test_a_minute_of_stress(lab: Guest, order: str) -> None:
     before = lab.status()
     lab.sh(LOAD, timeout=SECONDS * 10)
     after = lab.status()
+    assert after["last_exit"] is None, after["last_exit"]
     assert (after["state"], after["enable_seq"]) == ("enabled", before["enable_seq"])
-    assert after["last_exit"] is None
     for name in ("urgent", "messages", "forks"):
         assert after["classes"][name]["runs"] > 100, (name, after["classes"])
     assert after["counters"]["nr_no_context"] == 0
