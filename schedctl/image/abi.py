@@ -11,6 +11,7 @@ import ctypes
 from ctypes import Structure, c_char, c_int64, c_uint8, c_uint16, c_uint32, c_uint64
 from fractions import Fraction
 from pathlib import Path
+from struct import error as unpack_error
 from typing import Any
 
 from schedctl.errors import HostError, InternalError
@@ -132,15 +133,17 @@ POLICY_SIZE = ctypes.sizeof(Policy)
 
 
 def check_object(path: Path) -> None:
-    """Compare every struct and constant with the object's BTF; HostError without the object."""
+    """Compare every struct with the object's BTF; HostError without a readable object."""
+    hint = "run `make build`, or install the package again"
     try:
         btf = Btf.from_object(path)
+        found = {name: btf.struct(name) for name in STRUCTS}
     except OSError as error:
-        raise HostError(
-            f"{path}: {error.strerror}", "run `make build`, or install the package again"
-        ) from None
+        raise HostError(f"{path}: {error.strerror}", hint) from None
+    except (ValueError, IndexError, RecursionError, unpack_error):
+        raise HostError(f"{path} is no BPF object of schedctl", hint) from None
     for name, struct in STRUCTS.items():
-        theirs = btf.struct(name)
+        theirs = found[name]
         ours = {
             field[0]: (getattr(struct, field[0]).offset, getattr(struct, field[0]).size)
             for field in struct._fields_
@@ -200,12 +203,18 @@ def decode(data: bytes) -> tuple[PolicyImage, int, int]:
     policy = Policy.from_buffer_copy(data)
     if policy.abi_version != ABI_VERSION or not policy.generation:
         raise ValueError(f"policy of version {policy.abi_version}, this is {ABI_VERSION}")
+    try:
+        return _image_from(policy), policy.generation, policy.slot
+    except IndexError:
+        raise ValueError("a number in the policy is out of range") from None
+
+
+def _image_from(policy: Policy) -> PolicyImage:
     classes = tuple(_class_from(policy.classes[i]) for i in range(policy.nr_classes))
     cgroups = [policy.cgroups[i].pattern.decode() for i in range(policy.nr_cgroups)]
     rules = tuple(_rule_from(policy.rules[i], classes, cgroups) for i in range(policy.nr_rules))
     share = Fraction(policy.fair_share_permille, 1000)
-    image = PolicyImage(policy.profile.decode(), ORDERS[policy.order], share, classes, rules)
-    return image, policy.generation, policy.slot
+    return PolicyImage(policy.profile.decode(), ORDERS[policy.order], share, classes, rules)
 
 
 def _class_from(raw: Any) -> ImageClass:

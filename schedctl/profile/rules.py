@@ -20,6 +20,7 @@ COMM_PATTERN_BYTES = 31
 CGROUP_PATTERN_BYTES = 127
 MAX_FAIR_SHARE = Fraction(9, 10)
 _GLOB = frozenset("*?[")
+RESERVED_NAME = "none"
 
 
 def check_profile(document: Document, profile: Profile, check_name: bool) -> Iterator[Problem]:
@@ -31,6 +32,13 @@ def check_profile(document: Document, profile: Profile, check_name: bool) -> Ite
             ("name",),
             f"the file is called {stem}.yaml",
             f"write 'name: {stem}', or rename the file to {profile.name}.yaml",
+        )
+    if profile.name == RESERVED_NAME:
+        yield problem_at(
+            document.origin(("name",)),
+            ("name",),
+            f"the name {RESERVED_NAME!r} is reserved: in /run/schedctl/selected it stands for no profile",
+            "give the profile another name",
         )
     yield from _check_share(document, profile)
     for cls in profile.classes:
