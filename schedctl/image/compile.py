@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from schedctl.errors import Problem, ProfileError
 from schedctl.image import abi
 from schedctl.image.model import ImageClass, ImageRule, PolicyImage
 from schedctl.profile.model import DEFAULT_CLASS, DEFAULT_WEIGHT, Origin, ThreadClass, Tier
-from schedctl.resolve.assignment import Assignment
+from schedctl.resolve.assignment import Assignment, ResolvedItem
 
 
 def compile_image(assignment: Assignment) -> PolicyImage:
@@ -20,10 +23,27 @@ def compile_image(assignment: Assignment) -> PolicyImage:
         assignment.policy.order,
         assignment.policy.fair_share,
         (default, *(_compile_class(cls) for cls in declared)),
-        tuple(ImageRule(rule.class_name, rule.comm, rule.cgroup) for rule in assignment.rules),
+        tuple(dict.fromkeys(_image_rules(assignment))),
     )
     _check_limits(assignment, image)
     return image
+
+
+def _image_rules(assignment: Assignment) -> Iterator[ImageRule]:
+    """For now the kernel looks at comm and cgroup only: everything else is refused, not ignored."""
+    problems = []
+    for rule in assignment.rules:
+        if rule.implicit:
+            continue
+        item = rule.item
+        if item != ResolvedItem(comm=item.comm, cgroup=item.cgroup, origin=item.origin):
+            message = "this rule needs more than 'comm' and 'cgroup', which the scheduler cannot look at yet"
+            problems.append(replace(_over(rule.origin, rule.class_name, message), hint=None))
+        for comm in item.comm or (None,):
+            for cgroup in item.cgroup or (None,):
+                yield ImageRule(rule.class_name, comm, cgroup)
+    if problems:
+        raise ProfileError(tuple(problems))
 
 
 def _compile_class(cls: ThreadClass) -> ImageClass:
@@ -44,12 +64,12 @@ def _check_limits(assignment: Assignment, image: PolicyImage) -> None:
             )
         )
     if len(image.rules) > abi.MAX_RULES:
-        rule = assignment.rules[abi.MAX_RULES]
+        rule = assignment.rules[-1]
         message = f"{len(image.rules)} patterns after all lists are expanded, at most {abi.MAX_RULES} fit"
         problems.append(_over(rule.origin, rule.class_name, message))
     cgroups = abi.distinct_cgroups(image)
     if len(cgroups) > abi.MAX_CGROUPS:
-        rule = next(r for r in assignment.rules if r.cgroup == cgroups[abi.MAX_CGROUPS])
+        rule = next(r for r in assignment.rules if cgroups[abi.MAX_CGROUPS] in r.item.cgroup)
         message = f"{len(cgroups)} different cgroup patterns, at most {abi.MAX_CGROUPS} fit"
         problems.append(_over(rule.origin, rule.class_name, message))
     if problems:
