@@ -14,25 +14,25 @@ from schedctl.resolve.facts import HostFacts
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What a profile asks the host's user database for; numbers are not asked."""
+    """What a profile asks the host's user database for: names, and the numbers of groups with members."""
 
     users: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
 
 
 def names_of(profile: Profile) -> Names:
-    users, groups = set[str](), set[str]()
+    users, groups, with_members = set[str](), set[str](), set[str]()
     for item in _all_items(item for cls in profile.classes for item in cls.match):
         users.update(item.user)
         groups.update(item.group)
     for name in profile.policy.realtime_users:
         if name.startswith("@"):
-            groups.add(name[1:])
+            with_members.add(name[1:])
         elif name != ACTIVE_SEAT:
             users.add(name)
     return Names(
         frozenset(name for name in users if not name.isdecimal()),
-        frozenset(name for name in groups if not name.isdecimal()),
+        frozenset(name for name in groups if not name.isdecimal()) | with_members,
     )
 
 

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a profile is resolved against: one host's facts, as data. kernel/hostinfo.py reads them.
 
-As a JSON document (`schedctl_facts: 1`) they let another machine check a profile for this one.
+As a JSON document (`schedctl_facts: 1`, schemas/facts.schema.json) they let another machine check a
+profile for this one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 FACTS_VERSION = 1
 
@@ -70,3 +72,39 @@ class HostFacts:
     @property
     def smt(self) -> bool:
         return len({cpu.core for cpu in self.cpus}) < len(self.cpus)
+
+    def to_document(self) -> dict[str, Any]:
+        """The facts as JSON; names sorted."""
+        return {
+            "schedctl_facts": FACTS_VERSION,
+            "hostname": self.hostname,
+            "virt": self.virt,
+            "tags": list(self.tags),
+            "kernel": asdict(self.kernel),
+            "cpus": [asdict(cpu) for cpu in self.cpus],
+            "limits": dict(self.limits),
+            "users": dict(sorted(self.users.items())),
+            "groups": {
+                name: {"gid": group.gid, "members": list(group.members)}
+                for name, group in sorted(self.groups.items())
+            },
+            "active_seat": list(self.active_seat),
+        }
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> HostFacts:
+        """The inverse of to_document; the document must have passed the schema."""
+        return cls(
+            hostname=document["hostname"],
+            virt=document["virt"],
+            tags=tuple(document["tags"]),
+            kernel=KernelFacts(**document["kernel"]),
+            cpus=tuple(Cpu(**cpu) for cpu in document["cpus"]),
+            limits=dict(document["limits"]),
+            users=dict(document["users"]),
+            groups={
+                name: Group(group["gid"], tuple(group["members"]))
+                for name, group in document["groups"].items()
+            },
+            active_seat=tuple(document["active_seat"]),
+        )
