@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-
 from schedctl.errors import Problem, ProfileError
-from schedctl.image import abi
-from schedctl.image.model import ImageClass, ImageRule, PolicyImage
+from schedctl.image import abi, index
+from schedctl.image.model import ImageClass, ImageItem, ImageRule, PolicyImage
 from schedctl.profile.model import DEFAULT_CLASS, DEFAULT_WEIGHT, Origin, ThreadClass, Tier
 from schedctl.resolve.assignment import Assignment, ResolvedItem
 
@@ -23,27 +20,19 @@ def compile_image(assignment: Assignment) -> PolicyImage:
         assignment.policy.order,
         assignment.policy.fair_share,
         (default, *(_compile_class(cls) for cls in declared)),
-        tuple(dict.fromkeys(_image_rules(assignment))),
+        tuple(
+            ImageRule(
+                rule.class_name,
+                _compile_item(rule.item),
+                tuple(map(_compile_item, rule.item.excluded)),
+                rule.item.trusted,
+            )
+            for rule in assignment.rules
+        ),
+        tuple(sorted(set(assignment.realtime_uids))),
     )
     _check_limits(assignment, image)
     return image
-
-
-def _image_rules(assignment: Assignment) -> Iterator[ImageRule]:
-    """For now the kernel looks at comm and cgroup only: everything else is refused, not ignored."""
-    problems = []
-    for rule in assignment.rules:
-        if rule.implicit:
-            continue
-        item = rule.item
-        if item != ResolvedItem(comm=item.comm, cgroup=item.cgroup, origin=item.origin):
-            message = "this rule needs more than 'comm' and 'cgroup', which the scheduler cannot look at yet"
-            problems.append(replace(_over(rule.origin, rule.class_name, message), hint=None))
-        for comm in item.comm or (None,):
-            for cgroup in item.cgroup or (None,):
-                yield ImageRule(rule.class_name, comm, cgroup)
-    if problems:
-        raise ProfileError(tuple(problems))
 
 
 def _compile_class(cls: ThreadClass) -> ImageClass:
@@ -52,26 +41,37 @@ def _compile_class(cls: ThreadClass) -> ImageClass:
     )
 
 
+def _compile_item(item: ResolvedItem) -> ImageItem:
+    return ImageItem(
+        comm=_distinct(item.comm),
+        exe=_distinct(item.exe),
+        exe_owner=0 if item.exe_owner_root else None,
+        cgroup=_distinct(item.cgroup),
+        unit=_distinct(item.unit),
+        user_unit=_distinct(item.user_unit),
+        user=tuple(sorted(set(item.uids))),
+        group=tuple(sorted(set(item.gids))),
+        kthread=item.kthread,
+        leader=item.leader,
+        nice=item.nice,
+    )
+
+
+def _distinct(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(set(patterns)))
+
+
 def _check_limits(assignment: Assignment, image: PolicyImage) -> None:
     problems = []
     if len(image.classes) > abi.MAX_CLASSES:
         beyond = assignment.classes[abi.MAX_CLASSES - 1]
-        problems.append(
-            _over(
-                beyond.origin,
-                beyond.name,
-                f"{len(image.classes) - 1} classes, at most {abi.MAX_CLASSES - 1} fit",
-            )
-        )
-    if len(image.rules) > abi.MAX_RULES:
-        rule = assignment.rules[-1]
-        message = f"{len(image.rules)} patterns after all lists are expanded, at most {abi.MAX_RULES} fit"
-        problems.append(_over(rule.origin, rule.class_name, message))
-    cgroups = abi.distinct_cgroups(image)
-    if len(cgroups) > abi.MAX_CGROUPS:
-        rule = next(r for r in assignment.rules if cgroups[abi.MAX_CGROUPS] in r.item.cgroup)
-        message = f"{len(cgroups)} different cgroup patterns, at most {abi.MAX_CGROUPS} fit"
-        problems.append(_over(rule.origin, rule.class_name, message))
+        message = f"{len(image.classes) - 1} classes, at most {abi.MAX_CLASSES - 1} fit"
+        problems.append(_over(beyond.origin, beyond.name, message))
+    try:
+        index.build(image, 0)
+    except index.IndexLimitError as error:
+        rule = assignment.rules[error.rank]
+        problems.append(_over(rule.origin, rule.class_name, str(error)))
     if problems:
         raise ProfileError(tuple(problems))
 
@@ -84,6 +84,6 @@ def _over(origin: Origin, class_name: str, message: str) -> Problem:
         origin.column,
         f"classes.{class_name}",
         message,
-        "the limit is exceeded from here on: use globs instead of long lists",
+        "the limit is exceeded from here on: name what the rules look at more narrowly",
         origin.source,
     )

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from schedctl.errors import HostError
-from schedctl.image import abi
+from schedctl.image import abi, index
 from schedctl.kernel import sysfs
 from schedctl.kernel.seats import active_seat
 from schedctl.resolve.accounts import Names
@@ -58,10 +58,8 @@ def limits() -> dict[str, int]:
     """What one policy can hold."""
     return {
         "classes": abi.MAX_CLASSES - 1,
-        "rules": abi.MAX_RULES,
-        "cgroup_patterns": abi.MAX_CGROUPS,
-        "comm_pattern_bytes": abi.COMM_PATTERN_LEN - 1,
-        "pattern_bytes": abi.CGROUP_PATTERN_LEN - 1,
+        "rules": index.MAX_RULES,
+        "pattern_bytes": index.PATTERN_LEN - 1,
     }
 
 

@@ -1,0 +1,416 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Rules as the tables of bpf/intf.h: entries by anchor, their patterns, and the hash index over them.
+
+An anchor is what every text that an item takes equals, begins or ends with, or a number; each entry
+stands under exactly one, so the kernel looks only at entries whose anchor a thread has. What would make
+it look at more than the bounds of intf.h is refused, by rule.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from schedctl.glob import encoded, is_literal, literal_prefix, literal_suffix
+from schedctl.image.model import ImageItem, ImageRule, PolicyImage
+
+MAX_RULES = 65536
+MAX_PATTERNS = 262144
+MAX_RULE_PATTERNS = 64
+MAX_BUCKET_RULES = 64
+MAX_SCANNED = 64
+MAX_LENGTHS = 24
+MAX_PROBES = 8
+PATTERN_LEN = 128
+
+BUCKET = struct.Struct("<QII")
+RULE = struct.Struct("<IIHHBBxx")
+PATTERN = struct.Struct(f"<BBBBI{PATTERN_LEN}s")
+
+_MASK = (1 << 64) - 1
+_GOLDEN, _PRIME = 0x9E3779B97F4A7C15, 0x100000001B3
+_NOTHING = 0xFFFFFFFF
+
+
+class Subject(IntEnum):
+    """enum subject: what a pattern looks at."""
+
+    COMM = 0
+    EXE = 1
+    UNIT = 2
+    USER_UNIT = 3
+    CGROUP = 4
+    CGROUP_PART = 5
+    UID = 6
+    GID = 7
+    KTHREAD = 8
+    LEADER = 9
+    NICE = 10
+    EXE_OWNER = 11
+    REALTIME_UID = 12
+
+
+NR_TEXT_SUBJECTS = 6
+CGROUP_SUBJECTS = frozenset({Subject.UNIT, Subject.USER_UNIT, Subject.CGROUP, Subject.CGROUP_PART})
+EQUAL, PREFIX, SUFFIX = range(3)
+
+# The clause of each key, in the order of ImageItem; `cgroup` looks at the path or at its components.
+KEYS = ImageItem.__slots__
+_SUBJECT_OF = {
+    "comm": Subject.COMM,
+    "exe": Subject.EXE,
+    "exe_owner": Subject.EXE_OWNER,
+    "unit": Subject.UNIT,
+    "user_unit": Subject.USER_UNIT,
+    "user": Subject.UID,
+    "group": Subject.GID,
+    "kthread": Subject.KTHREAD,
+    "leader": Subject.LEADER,
+    "nice": Subject.NICE,
+}
+_KEY_OF = {subject: key for key, subject in _SUBJECT_OF.items()} | {
+    Subject.CGROUP: "cgroup",
+    Subject.CGROUP_PART: "cgroup",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """struct policy_pattern; a text's value is its length."""
+
+    subject: Subject
+    value: int | str
+    clause: int
+    group: int
+
+    def pack(self) -> bytes:
+        if isinstance(self.value, str):
+            text = encoded(self.value)
+            glob = not is_literal(self.value)
+            return PATTERN.pack(self.subject, glob, self.clause, self.group, len(text), text)
+        return PATTERN.pack(self.subject, 0, self.clause, self.group, self.value & _NOTHING, b"")
+
+
+Anchor = tuple[Subject, int, bytes]
+"""(subject, EQUAL | PREFIX | SUFFIX, bytes); a suffix stands reversed, a number in four bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """struct policy_rule; `patterns` begin with the anchor's."""
+
+    rank: int
+    anchor: Anchor | None
+    patterns: tuple[Pattern, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    buckets: bytes
+    rules: bytes
+    patterns: bytes
+    nr_rules: int
+    nr_patterns: int
+    nr_scanned: int
+    subjects: int  # bit per Subject
+    lengths: tuple[tuple[int, int], ...]  # per text subject: bits of prefix and suffix lengths
+
+
+class IndexLimitError(ValueError):
+    """Rule `rank` is beyond a bound."""
+
+    def __init__(self, rank: int, message: str) -> None:
+        super().__init__(message)
+        self.rank = rank
+
+
+def build(image: PolicyImage, seed: int) -> Tables:
+    """The tables; raises IndexLimitError."""
+    entries, lengths = _arrange(image.rules)
+    class_ids = {cls.name: i for i, cls in enumerate(image.classes)}
+    rules, patterns = bytearray(), bytearray()
+    slices: dict[Anchor, list[int]] = {}
+    nr_patterns = 0
+    for number, entry in enumerate(entries):
+        rule = image.rules[entry.rank]
+        rules += RULE.pack(
+            entry.rank,
+            nr_patterns,
+            len(entry.patterns),
+            class_ids[rule.class_name],
+            rule.trusted,
+            _walks(entry),
+        )
+        nr_patterns += len(entry.patterns)
+        for pattern in entry.patterns:
+            patterns += pattern.pack()
+        if entry.anchor is not None:
+            slices.setdefault(entry.anchor, [number, 0])[1] += 1
+    for uid in image.realtime_uids:
+        patterns += Pattern(Subject.REALTIME_UID, uid, 0, 0).pack()
+        slices[Subject.REALTIME_UID, EQUAL, _number(uid)] = [_NOTHING, 1]
+    subjects = {pattern.subject for entry in entries for pattern in entry.patterns}
+    return Tables(
+        _hash_table(slices, seed),
+        bytes(rules),
+        bytes(patterns),
+        len(entries),
+        nr_patterns + len(image.realtime_uids),
+        sum(entry.anchor is None for entry in entries),
+        sum(1 << subject for subject in subjects),
+        tuple((_bits(prefix), _bits(suffix)) for prefix, suffix in lengths),
+    )
+
+
+# --- from items to entries --------------------------------------------------------------------------
+
+
+def _clauses(item: ImageItem, group: int) -> list[tuple[Pattern, ...]]:
+    found = []
+    for clause, key in enumerate(KEYS):
+        value = getattr(item, key)
+        if value in ((), None):
+            continue
+        if key == "nice":
+            low, high = value
+            values: Iterable[int | str] = [low & 0xFFFF | (high & 0xFFFF) << 16]
+        else:
+            values = value if isinstance(value, tuple) else [int(value)]
+        found.append(tuple(Pattern(_subject(key, v), v, clause, group) for v in values))
+    return found
+
+
+def _subject(key: str, value: int | str) -> Subject:
+    if key == "cgroup":
+        return Subject.CGROUP if "/" in str(value) else Subject.CGROUP_PART
+    return _SUBJECT_OF[key]
+
+
+def _anchor(pattern: Pattern) -> Anchor | None:
+    """The longest one; None where the pattern has none."""
+    if pattern.subject > Subject.GID:
+        return None
+    if isinstance(pattern.value, int):
+        return pattern.subject, EQUAL, _number(pattern.value)
+    if is_literal(pattern.value):
+        return pattern.subject, EQUAL, encoded(pattern.value)
+    prefix, suffix = encoded(literal_prefix(pattern.value)), encoded(literal_suffix(pattern.value))
+    if not prefix and not suffix:
+        return None
+    if len(prefix) >= len(suffix):
+        return pattern.subject, PREFIX, prefix
+    return pattern.subject, SUFFIX, suffix[::-1]
+
+
+def _number(value: int) -> bytes:
+    return value.to_bytes(4, "little")
+
+
+def _arrange(rules: Sequence[ImageRule]) -> tuple[list[Entry], list[tuple[set[int], set[int]]]]:
+    """All entries, those without an anchor first, equal anchors together by rank; the lengths in use."""
+    clauses = [_clauses(rule.item, 0) for rule in rules]
+    anchors = [[[_anchor(pattern) for pattern in clause] for clause in item] for item in clauses]
+    frequency = Counter(a for item in anchors for clause in item for a in clause if a is not None)
+    entries = []
+    for rank, (rule, item) in enumerate(zip(rules, clauses, strict=True)):
+        best = _best_clause(anchors[rank], frequency)
+        others = [p for i, clause in enumerate(item) if i != best for p in clause]
+        others += [
+            p for group, excluded in enumerate(rule.excluded, 1) for c in _clauses(excluded, group) for p in c
+        ]
+        if len(others) >= MAX_RULE_PATTERNS or len(rule.excluded) > 255:
+            raise IndexLimitError(
+                rank, f"{len(others)} patterns besides the one it is found by, at most {MAX_RULE_PATTERNS - 1}"
+            )
+        if best is None:
+            entries.append(Entry(rank, None, tuple(others)))
+            continue
+        for pattern, anchor in zip(item[best], anchors[rank][best], strict=True):
+            entries.append(Entry(rank, anchor, (pattern, *others)))
+    entries, lengths = _limit_lengths(entries)
+    entries.sort(key=lambda entry: (entry.anchor is not None, entry.anchor or (0, 0, b""), entry.rank))
+    _check(entries)
+    return entries, lengths
+
+
+def _best_clause(item: Sequence[Sequence[Anchor | None]], frequency: Counter[Anchor]) -> int | None:
+    """The clause by which fewest other entries are found; the cgroup's on a tie, as that is cached."""
+    best, best_cost = None, (0, False, 0)
+    for number, clause in enumerate(item):
+        if any(anchor is None for anchor in clause):
+            continue
+        found = [anchor for anchor in clause if anchor is not None]
+        cost = (
+            max(frequency[anchor] for anchor in found),
+            found[0][0] not in CGROUP_SUBJECTS,
+            -min(len(anchor[2]) for anchor in found),
+        )
+        if best is None or cost < best_cost:
+            best, best_cost = number, cost
+    return best
+
+
+def _limit_lengths(entries: list[Entry]) -> tuple[list[Entry], list[tuple[set[int], set[int]]]]:
+    """Prefixes and suffixes shortened so that at most MAX_LENGTHS lengths occur, the frequent ones."""
+    allowed: dict[tuple[int, int], list[int]] = {}
+    for subject in range(NR_TEXT_SUBJECTS):
+        for kind in (PREFIX, SUFFIX):
+            count = Counter(
+                len(e.anchor[2]) for e in entries if e.anchor and e.anchor[:2] == (subject, kind)
+            )
+            kept = sorted(count)
+            if len(kept) > MAX_LENGTHS:
+                frequent = [length for length, _ in count.most_common(MAX_LENGTHS - 1)]
+                kept = sorted({kept[0], *frequent})
+            allowed[subject, kind] = kept
+    limited = [_shortened(entry, allowed) for entry in entries]
+    lengths = [
+        (set(allowed[subject, PREFIX]), set(allowed[subject, SUFFIX])) for subject in range(NR_TEXT_SUBJECTS)
+    ]
+    return limited, lengths
+
+
+def _shortened(entry: Entry, allowed: dict[tuple[int, int], list[int]]) -> Entry:
+    if entry.anchor is None or entry.anchor[1] == EQUAL:
+        return entry
+    subject, kind, text = entry.anchor
+    fitting = max(length for length in allowed[subject, kind] if length <= len(text))
+    return Entry(entry.rank, (subject, kind, text[:fitting]), entry.patterns)
+
+
+def _check(entries: Sequence[Entry]) -> None:
+    if len(entries) > MAX_RULES:
+        last = max(entry.rank for entry in entries)
+        raise IndexLimitError(last, f"{len(entries)} patterns to find rules by, at most {MAX_RULES} fit")
+    if sum(len(entry.patterns) for entry in entries) > MAX_PATTERNS:
+        raise IndexLimitError(max(entry.rank for entry in entries), f"more than {MAX_PATTERNS} patterns")
+    shared = Counter(entry.anchor for entry in entries)
+    seen: Counter[Anchor | None] = Counter()
+    for entry in entries:
+        seen[entry.anchor] += 1
+        limit = MAX_SCANNED if entry.anchor is None else MAX_BUCKET_RULES
+        if seen[entry.anchor] > limit:
+            raise IndexLimitError(entry.rank, _crowded(entry.anchor, shared[entry.anchor], limit))
+
+
+def _crowded(anchor: Anchor | None, number: int, limit: int) -> str:
+    if anchor is None:
+        return (
+            f"{number} rules have no text that a name begins or ends with, nor a user or group:"
+            f" every thread is held against each of them, at most {limit}"
+        )
+    subject, kind, data = anchor
+    key = _KEY_OF[subject]
+    if subject >= NR_TEXT_SUBJECTS:
+        return f"{number} rules are found by {key} {int.from_bytes(data, 'little')}, at most {limit}"
+    text = (data[::-1] if kind == SUFFIX else data).decode(errors="replace")
+    how = ("is", "begins with", "ends with")[kind]
+    return f"{number} rules are found by a {key} that {how} '{text}', at most {limit}"
+
+
+def _walks(entry: Entry) -> bool:
+    """Whether it looks at the cgroup where its anchor does not bring that."""
+    by_cgroup = entry.anchor is not None and entry.anchor[0] in CGROUP_SUBJECTS
+    return any(p.subject in CGROUP_SUBJECTS and (p.group or not by_cgroup) for p in entry.patterns)
+
+
+# --- the hash index ---------------------------------------------------------------------------------
+
+
+def anchor_hash(seed: int, anchor: Anchor) -> int:
+    """As anchor_hash_start() and _step() of bpf/sched_math.h; an equal text ends with a NUL."""
+    subject, kind, data = anchor
+    if kind == EQUAL and subject < NR_TEXT_SUBJECTS:
+        kind, data = PREFIX, data + b"\0"
+    value = seed ^ ((subject << 2 | kind) * _GOLDEN & _MASK)
+    for byte in data:
+        value = ((value ^ byte) * _PRIME) & _MASK
+        value ^= value >> 29
+    return value
+
+
+def _hash_table(slices: dict[Anchor, list[int]], seed: int) -> bytes:
+    """Twice the size until no look-up needs more than MAX_PROBES."""
+    hashes = {anchor_hash(seed, anchor): where for anchor, where in slices.items()}
+    if len(hashes) < len(slices):
+        return _hash_table(slices, seed + 1)
+    size = 16
+    while size < 2 * len(hashes):
+        size *= 2
+    while (table := _place(hashes, size)) is None:
+        size *= 2
+    return table
+
+
+def _place(hashes: dict[int, list[int]], size: int) -> bytes | None:
+    taken: dict[int, int] = {}
+    for value in hashes:
+        for probe in range(MAX_PROBES):
+            if (place := (value + probe) % size) not in taken:
+                taken[place] = value
+                break
+        else:
+            return None
+    table = bytearray(BUCKET.size * size)
+    for place, value in taken.items():
+        BUCKET.pack_into(table, place * BUCKET.size, value, *hashes[value])
+    return bytes(table)
+
+
+def _bits(lengths: Iterable[int]) -> int:
+    return sum(1 << length for length in lengths)
+
+
+# --- and back ---------------------------------------------------------------------------------------
+
+
+def read_rules(
+    rules: bytes, patterns: bytes, class_names: Sequence[str]
+) -> tuple[tuple[ImageRule, ...], tuple[int, ...]]:
+    """(rules in rank order, realtime uids) of the tables; ValueError where they make no sense."""
+    unpacked = [_unpack(fields) for fields in PATTERN.iter_unpack(patterns)]
+    by_rank: dict[int, tuple[str, bool, dict[tuple[int, str], set[int | str]]]] = {}
+    for rank, first, nr, class_id, trusted, _ in RULE.iter_unpack(rules):
+        _, _, values = by_rank.setdefault(rank, (class_names[class_id], bool(trusted), {}))
+        for pattern in unpacked[first : first + nr]:
+            values.setdefault((pattern.group, _KEY_OF[pattern.subject]), set()).add(pattern.value)
+    found = tuple(_rule(*by_rank[rank]) for rank in sorted(by_rank))
+    uids = (p.value for p in unpacked if p.subject is Subject.REALTIME_UID)
+    return found, tuple(sorted(uid for uid in uids if isinstance(uid, int)))
+
+
+def _unpack(fields: tuple[int, int, int, int, int, bytes]) -> Pattern:
+    subject, _, clause, group, value, text = fields
+    if subject < NR_TEXT_SUBJECTS:
+        decoded = text[:value].decode(errors="surrogateescape")
+        return Pattern(Subject(subject), decoded, clause, group)
+    return Pattern(Subject(subject), value, clause, group)
+
+
+def _rule(
+    class_name: str, trusted: bool, values: dict[tuple[int, str], set[int | str]]
+) -> ImageRule:
+    groups = max((group for group, _ in values), default=0)
+    items = [_item({key: found for (g, key), found in values.items() if g == n}) for n in range(groups + 1)]
+    return ImageRule(class_name, items[0], tuple(items[1:]), trusted)
+
+
+def _item(values: dict[str, set[int | str]]) -> ImageItem:
+    return ImageItem(**dict(_values(values)))
+
+
+def _values(values: dict[str, set[int | str]]) -> Iterator[tuple[str, object]]:
+    for key, found in values.items():
+        if key == "nice":
+            (packed,) = found
+            assert isinstance(packed, int)
+            yield key, tuple((half ^ 0x8000) - 0x8000 for half in (packed & 0xFFFF, packed >> 16))
+        elif key in ("kthread", "leader"):
+            yield key, found == {1}
+        elif key == "exe_owner":
+            yield key, next(iter(found))
+        else:
+            yield key, tuple(sorted(found, key=lambda value: (isinstance(value, str), value)))  # type: ignore[type-var]
