@@ -102,6 +102,10 @@ def run_pattern(class_name: str) -> str:
     return f"{RUN_PREFIX}{class_name}-[0-9]*-[0-9]*.scope"
 
 
+def scope_name(class_name: str, pid: int, number: int) -> str:
+    return f"{RUN_PREFIX}{class_name}-{pid}-{number}.scope"
+
+
 def _run_rules(profile: Profile) -> Iterator[Rule]:
     """Two of each class: root's scope belongs to the system manager, another user's to his own.
 

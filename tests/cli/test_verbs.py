@@ -18,7 +18,7 @@ from tests.cli.conftest import GOOD, Run
 from tests.cli.output import checked
 
 FACTS = str(Path(__file__).resolve().parents[1] / "resolve" / "facts" / "two-socket.json")
-VERBS = ("validate", "show", "plan", "apply", "status", "detach", "facts", "version")
+VERBS = ("validate", "show", "plan", "apply", "status", "detach", "explain", "match", "facts", "version")
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,26 @@ VERBS = ("validate", "show", "plan", "apply", "status", "detach", "facts", "vers
         (["apply", "good", "--check", "--diff"], 69),
         (["status"], 69),
         (["detach"], 69),
+        (["explain", "--profile", "good", "--thread", "comm=game"], 0),
+        (["explain", "--profile", "good", "--thread", "comm=game", "--facts", FACTS], 0),
+        (["explain", "--profile", "good", "--thread", "com=game"], 64),
+        (["explain", "--profile", "good", "--thread", "comm=a-name-of-16-bytes"], 64),
+        (["explain", "--profile", "good", "--thread", "user=nobody-here"], 64),
+        (["explain", "--profile", "bad", "--thread", "comm=game"], 65),
+        (["explain", "--profile", "good", "1"], 0),
+        (["explain", "--profile", "good", "1", "--facts", FACTS], 64),
+        (["explain", "--profile", "good", "999999999"], 66),
+        (["explain", "--profile", "good", "no-such-thread"], 66),
+        (["explain", "--profile", "good"], 64),
+        (["explain", "1"], 66),
+        (["match", "comm=*"], 0),
+        (["match", "com=*"], 64),
+        (["match", "comm"], 64),
+        (["match", "comm=[x"], 64),
+        (["match", "kthread=maybe"], 64),
+        (["match", "not:comm=x"], 64),
+        (["match", "'"], 64),
+        (["match"], 64),
         (["facts"], 0),
         (["facts", "extra"], 64),
         (["version"], 0),
@@ -127,7 +147,7 @@ def test_every_verb_has_a_schema_and_help(capsys: pytest.CaptureFixture[str]) ->
     with pytest.raises(SystemExit):
         main(["--help"])
     shown: Any = capsys.readouterr().out
-    assert all(verb in shown for verb in VERBS)
+    assert all(verb in shown for verb in (*VERBS, "run"))
 
 
 def test_facts_of_this_machine_check_a_profile(run: Run, tmp_path: Path) -> None:
