@@ -11,7 +11,7 @@ from typing import Any
 from schedctl.cli.host import facts_for
 from schedctl.cli.report import Report
 from schedctl.cli.source import profile_of
-from schedctl.cli.threads import shown, thread_document
+from schedctl.cli.threads import NOT_SEEN, shown, thread_document
 from schedctl.cli.words import thread_of
 from schedctl.errors import MissingError, UsageError
 from schedctl.glob import encoded, glob_match
@@ -70,7 +70,7 @@ def _live(target: str) -> tuple[dict[Thread, list[int]], list[str]]:
     for entry in live:
         found.setdefault(entry.thread, []).append(entry.tid)
     hidden = not all(entry.exe_known for entry in live)
-    note = "only root can see the executable: rules with `exe` are taken not to match"
+    note = f"rules with `exe` are taken not to match these threads: {NOT_SEEN}"
     return found, [note] if hidden else []
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from schedctl.cli.report import Report
-from schedctl.cli.threads import columns, shown, thread_document
+from schedctl.cli.threads import NOT_SEEN, columns, shown, thread_document
 from schedctl.cli.words import rule_profile
 from schedctl.errors import Problem
 from schedctl.kernel.procfs import LiveThread, threads
@@ -67,5 +67,5 @@ def _lines(taken: list[LiveThread], lifted: list[bool], data: dict[str, Any]) ->
             " and the rule says nothing that cannot be forged (unit, user, group or kthread)"
         )
     if data["unreadable"]:
-        lines.append(f"of {data['unreadable']} more only root can see the executable")
+        lines.append(f"{data['unreadable']} more may fit, but {NOT_SEEN}")
     return lines

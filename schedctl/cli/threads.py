@@ -8,6 +8,8 @@ from typing import Any
 from schedctl.glob import encoded
 from schedctl.resolve.match import Thread
 
+NOT_SEEN = "their executables cannot be read; root sees those of all users"
+
 
 def thread_document(thread: Thread) -> dict[str, Any]:
     return {

@@ -26,6 +26,7 @@ PATTERN_BYTES = 127
 TOP_LEVEL = 7
 MAX_ID = 2**32 - 2
 _ACCOUNT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?")
+_LINKED_FOLDERS = ("/bin/", "/sbin/", "/lib/", "/lib64/")
 # Every other type of unit, for a hint that fits.
 _OTHER_SUFFIXES = (".slice", ".target", ".timer", ".path", ".device", ".automount", ".busname")
 
@@ -38,7 +39,11 @@ def check_items(document: Document, cls: ThreadClass) -> Iterator[Problem]:
         raw = root["classes"][cls.name]["match"][i]
         problems = [*_check_item(document, path, raw, item)]
         yield from problems
-        if not problems and cls.level == TOP_LEVEL and _says_nothing(item):
+        if (
+            not any(p.severity == "error" for p in problems)
+            and cls.level == TOP_LEVEL
+            and _says_nothing(item)
+        ):
             problem = problem_at(
                 item.origin,
                 path,
@@ -80,6 +85,7 @@ def _check_item(document: Document, path: Path_, raw: dict[str, Any], item: Matc
             for message, hint in _check_text(key, text):
                 yield problem_at(document.origin(where), where, message, hint)
     yield from _contradictions(document, path, item)
+    yield from _links(document, path, raw, item)
     if set(raw) == {"not"}:
         yield problem_at(
             document.origin(path),
@@ -125,6 +131,20 @@ def _contradictions(document: Document, path: Path_, item: MatchItem) -> Iterato
             "a thread of a user's manager is in the unit user@UID.service: this matches nothing",
             "remove 'unit' or 'user_unit'",
         )
+
+
+def _links(document: Document, path: Path_, raw: dict[str, Any], item: MatchItem) -> Iterator[Problem]:
+    """The kernel names an executable by where it lies, and /bin is a link to /usr/bin nearly everywhere."""
+    for i, text in enumerate(item.exe):
+        if text.startswith(_LINKED_FOLDERS) and f"/usr{text}" not in item.exe:
+            where: Path_ = (*path, "exe", *((i,) if isinstance(raw["exe"], list) else ()))
+            problem = problem_at(
+                document.origin(where),
+                where,
+                f"where /{text.split('/')[1]} is a link into /usr, this matches nothing",
+                f"write '/usr{text}', or both",
+            )
+            yield replace(problem, severity="warning")
 
 
 def _covers(excluded: MatchItem, item: MatchItem) -> bool:

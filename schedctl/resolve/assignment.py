@@ -56,11 +56,8 @@ class Rule:
     class_name: str
     item: ResolvedItem
     origin: Origin
-
-    @property
-    def implicit(self) -> bool:
-        """Whether it stands for `schedctl run CLASS` and in no file."""
-        return any(unit.startswith(RUN_PREFIX) for unit in (*self.item.unit, *self.item.user_unit))
+    implicit: bool = False
+    """Stands for `schedctl run CLASS`, and in no file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +111,8 @@ def _run_rules(profile: Profile) -> Iterator[Rule]:
     classes = [cls for cls in profile.classes if cls.name != DEFAULT_CLASS]
     for cls in sorted(classes, key=lambda cls: -len(cls.name)):
         pattern = (run_pattern(cls.name),)
-        yield Rule(cls.name, ResolvedItem(unit=pattern, origin=cls.origin), cls.origin)
-        yield Rule(cls.name, ResolvedItem(user_unit=pattern, origin=cls.origin), cls.origin)
+        yield Rule(cls.name, ResolvedItem(unit=pattern, origin=cls.origin), cls.origin, True)
+        yield Rule(cls.name, ResolvedItem(user_unit=pattern, origin=cls.origin), cls.origin, True)
 
 
 def _resolve_item(item: MatchItem, accounts: Accounts) -> ResolvedItem | None:

@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 
+from schedctl.cli.apply import _apply, _check
 from schedctl.cli.host import load_facts
 from schedctl.cli.main import main
+from schedctl.cli.source import source_to_apply
 from schedctl.errors import InternalError
 from schedctl.kernel import libbpf
 from tests.cli.conftest import GOOD, Run
 from tests.cli.output import checked
+from tests.kernel.fake import FakeKernel
 
 FACTS = str(Path(__file__).resolve().parents[1] / "resolve" / "facts" / "two-socket.json")
 VERBS = ("validate", "show", "plan", "apply", "status", "detach", "explain", "match", "facts", "version")
@@ -179,5 +182,15 @@ def test_warnings_are_shown_and_do_not_fail(run: Run) -> None:
     document = checked("validate", run("validate", "-", "--json", stdin=text)[1])
     assert [problem["severity"] for problem in document["problems"]] == ["warning"]
     assert document["valid"] == ["-"]
-    code, _, err = run("apply", "-", "--check", stdin=text)
-    assert (code, "error: " in err) == (69, True)
+
+
+def test_apply_shows_warnings(run: Run, tmp_path: Path) -> None:
+    profile = tmp_path / "etc/schedctl/profiles/wide.yaml"
+    profile.write_text(
+        GOOD.replace("good", "wide").replace("game}", "no-one}, {comm: '*'}").replace("6", "7")
+    )
+    source, kernel = source_to_apply("wide"), FakeKernel()
+    for report, code in ((_check(kernel, source, False), 2), (_apply(kernel, source, False), 0)):
+        assert report.exit_code == code
+        assert [problem.severity for problem in report.problems] == ["warning"]
+    assert kernel.running
