@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +24,7 @@ CONFIGS = {
     "lab1": Config(smp=1, icount=True, append=IDLE),
 }
 NOT_IDLE = "rm /etc/systemd/system/schedctld.service.d/idle.conf && systemctl daemon-reload"
+WARM = Path(__file__).parent / "cli" / "warm.py"
 # Each test begins like this, whatever the one before left. A scheduler of ours may still run.
 CLEAN = f"""
 pkill -KILL -x '{"|".join(PROGRAMS)}'
@@ -41,6 +44,8 @@ class Guest:
         self.vm = vm
         for name in PROGRAMS:
             vm.put(f"/root/{name}", build(name))
+        vm.put("/root/warm.py", WARM)
+        vm.sh("mkfifo in out; setsid python3 warm.py in out > warm.log 2>&1 &")
 
     def run(self, command: str, timeout: float = 120) -> Result:
         return self.vm.run(command, timeout)
@@ -49,19 +54,19 @@ class Guest:
         """stdout of a line of shell that must succeed."""
         return self.vm.run(command, timeout).ok()
 
-    def apply(self, text: str, name: str = "lab") -> dict[str, Any]:
+    def apply(self, text: str) -> dict[str, Any]:
         """Apply a profile from its text; the name in the text does not matter."""
-        self.vm.put(f"/root/{name}.profile", text)
-        result = self.run(f"schedctl apply --json - < /root/{name}.profile")
-        document = checked("apply", result.stdout)
-        assert result.status == document["exit"] == 0, document["problems"]
+        self.vm.put("/root/profile", text)
+        document = self.schedctl("apply", "-", stdin="/root/profile")
+        assert document["exit"] == 0, document["problems"]
         return document
 
-    def schedctl(self, *words: str) -> dict[str, Any]:
+    def schedctl(self, *words: str, stdin: str = "/dev/null") -> dict[str, Any]:
         """The JSON of any verb, whatever its exit code; it passes the verb's schema."""
-        result = self.run(f"schedctl {shlex.join(words)} --json")
-        document = checked(words[0], result.stdout)
-        assert document["exit"] == result.status
+        request = shlex.quote(json.dumps({"words": [*words, "--json"], "stdin": stdin}))
+        answer, code = self.sh(f"echo {request} > in; cat out").splitlines()
+        document = checked(words[0], answer)
+        assert document["exit"] == int(code)
         return document
 
     def status(self) -> dict[str, Any]:
