@@ -24,7 +24,9 @@ COMM_BYTES = 15
 COMM_PATTERN_BYTES = 31
 PATTERN_BYTES = 127
 TOP_LEVEL = 7
+MAX_ID = 2**32 - 2
 _ACCOUNT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?")
+_LINKED_FOLDERS = ("/bin/", "/sbin/", "/lib/", "/lib64/")
 # Every other type of unit, for a hint that fits.
 _OTHER_SUFFIXES = (".slice", ".target", ".timer", ".path", ".device", ".automount", ".busname")
 
@@ -37,11 +39,15 @@ def check_items(document: Document, cls: ThreadClass) -> Iterator[Problem]:
         raw = root["classes"][cls.name]["match"][i]
         problems = [*_check_item(document, path, raw, item)]
         yield from problems
-        if not problems and cls.level == TOP_LEVEL and _says_nothing(item):
+        if (
+            not any(p.severity == "error" for p in problems)
+            and cls.level == TOP_LEVEL
+            and _says_nothing(item)
+        ):
             problem = problem_at(
                 item.origin,
                 path,
-                f"this takes every thread of the machine to level {TOP_LEVEL}",
+                f"this takes {_most(item)} thread of the machine to level {TOP_LEVEL}",
                 "name what is meant: a level helps only those who are few",
             )
             yield replace(problem, severity="warning")
@@ -49,7 +55,7 @@ def check_items(document: Document, cls: ThreadClass) -> Iterator[Problem]:
 
 def check_realtime_users(document: Document, users: Iterable[str]) -> Iterator[Problem]:
     for i, user in enumerate(users):
-        if user != ACTIVE_SEAT and not _ACCOUNT.fullmatch(user.removeprefix("@")):
+        if user != ACTIVE_SEAT and not _is_account(user.removeprefix("@")):
             path: Path_ = ("policy", "realtime_users", i)
             yield problem_at(
                 document.origin(path),
@@ -57,6 +63,10 @@ def check_realtime_users(document: Document, users: Iterable[str]) -> Iterator[P
                 f"{user!r} is no user",
                 f"a name, a number, '@group' or '{ACTIVE_SEAT}'",
             )
+
+
+def _most(item: MatchItem) -> str:
+    return "nearly every" if item.exe or item.unit or item.user_unit else "every"
 
 
 def _says_nothing(item: MatchItem) -> bool:
@@ -75,6 +85,7 @@ def _check_item(document: Document, path: Path_, raw: dict[str, Any], item: Matc
             for message, hint in _check_text(key, text):
                 yield problem_at(document.origin(where), where, message, hint)
     yield from _contradictions(document, path, item)
+    yield from _links(document, path, raw, item)
     if set(raw) == {"not"}:
         yield problem_at(
             document.origin(path),
@@ -122,6 +133,20 @@ def _contradictions(document: Document, path: Path_, item: MatchItem) -> Iterato
         )
 
 
+def _links(document: Document, path: Path_, raw: dict[str, Any], item: MatchItem) -> Iterator[Problem]:
+    """The kernel names an executable by where it lies, and /bin is a link to /usr/bin nearly everywhere."""
+    for i, text in enumerate(item.exe):
+        if text.startswith(_LINKED_FOLDERS) and f"/usr{text}" not in item.exe:
+            where: Path_ = (*path, "exe", *((i,) if isinstance(raw["exe"], list) else ()))
+            problem = problem_at(
+                document.origin(where),
+                where,
+                f"where /{text.split('/')[1]} is a link into /usr, this matches nothing",
+                f"write '/usr{text}', or both",
+            )
+            yield replace(problem, severity="warning")
+
+
 def _covers(excluded: MatchItem, item: MatchItem) -> bool:
     """Whether each predicate of `excluded` takes all that the same predicate of `item` takes."""
     for key in TEXT_KEYS:
@@ -149,8 +174,8 @@ def _check_text(key: str, text: str) -> Iterator[tuple[str, str | None]]:
     """What is wrong with one pattern or name, and what to write: at most one thing."""
     size = len(text.encode())
     if key in ("user", "group"):
-        if not _ACCOUNT.fullmatch(text):
-            yield f"{text!r} is no {key}", f"a {key} is one name or number, not a pattern"
+        if not _is_account(text):
+            yield f"{text!r} is no {key}", f"a {key} is one name, not a pattern, or a number up to {MAX_ID}"
     elif unclosed(text):
         yield f"the '[' of {text!r} is never closed", "a set is written [abc] or [a-z]"
     elif "\0" in text or "\n" in text:
@@ -170,6 +195,11 @@ def _check_text(key: str, text: str) -> Iterator[tuple[str, str | None]]:
         yield f"{text!r} is a path, not a unit", f"write 'cgroup: \"{text}\"'"
     elif key in ("unit", "user_unit") and is_literal(text) and not text.endswith(UNIT_SUFFIXES):
         yield from _check_unit(text)
+
+
+def _is_account(text: str) -> bool:
+    """A name, or a number that a user can have."""
+    return bool(_ACCOUNT.fullmatch(text)) and not (text.isdecimal() and int(text) > MAX_ID)
 
 
 def _check_comm(text: str, size: int) -> Iterator[tuple[str, str | None]]:

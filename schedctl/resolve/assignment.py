@@ -56,11 +56,8 @@ class Rule:
     class_name: str
     item: ResolvedItem
     origin: Origin
-
-    @property
-    def implicit(self) -> bool:
-        """Whether it stands for `schedctl run CLASS` and in no file."""
-        return any(unit.startswith(RUN_PREFIX) for unit in (*self.item.unit, *self.item.user_unit))
+    implicit: bool = False
+    """Stands for `schedctl run CLASS`, and in no file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +99,10 @@ def run_pattern(class_name: str) -> str:
     return f"{RUN_PREFIX}{class_name}-[0-9]*-[0-9]*.scope"
 
 
+def scope_name(class_name: str, pid: int, number: int) -> str:
+    return f"{RUN_PREFIX}{class_name}-{pid}-{number}.scope"
+
+
 def _run_rules(profile: Profile) -> Iterator[Rule]:
     """Two of each class: root's scope belongs to the system manager, another user's to his own.
 
@@ -110,8 +111,8 @@ def _run_rules(profile: Profile) -> Iterator[Rule]:
     classes = [cls for cls in profile.classes if cls.name != DEFAULT_CLASS]
     for cls in sorted(classes, key=lambda cls: -len(cls.name)):
         pattern = (run_pattern(cls.name),)
-        yield Rule(cls.name, ResolvedItem(unit=pattern, origin=cls.origin), cls.origin)
-        yield Rule(cls.name, ResolvedItem(user_unit=pattern, origin=cls.origin), cls.origin)
+        yield Rule(cls.name, ResolvedItem(unit=pattern, origin=cls.origin), cls.origin, True)
+        yield Rule(cls.name, ResolvedItem(user_unit=pattern, origin=cls.origin), cls.origin, True)
 
 
 def _resolve_item(item: MatchItem, accounts: Accounts) -> ResolvedItem | None:

@@ -116,9 +116,9 @@ def first_match(assignment: Assignment, thread: Thread) -> int | None:
 def classify(assignment: Assignment, thread: Thread) -> Decision:
     """The class of a thread.
 
-    One that is held back is `default`, whatever later rules say. A SCHED_IDLE thread is background in
-    any class; SCHED_BATCH changes how a fair thread wakes up, not its class. Threads of the other
-    policies are outside of sched_ext: the class is what they would have.
+    One that is held back is `default`, whatever later rules say. In any class a SCHED_IDLE thread is
+    background and a SCHED_BATCH one never real-time. Threads of the other policies are outside of
+    sched_ext: the class is what they would have.
     """
     index = first_match(assignment, thread)
     if index is None:
@@ -141,4 +141,6 @@ def _decision(
     tier, level = (cls.tier, cls.level) if cls else (Tier.FAIR, None)
     if thread.policy is SchedPolicy.IDLE:
         tier, level = Tier.BACKGROUND, None
+    elif thread.policy is SchedPolicy.BATCH and tier is Tier.REALTIME:
+        tier, level = Tier.FAIR, None
     return Decision(matched, effective, tier, level, rule)

@@ -67,6 +67,14 @@ def test_not_everything(item: str) -> None:
     assert warnings(f"classes:\n  a: {{match: [{item}], level: 7}}\n") == []
 
 
+def test_a_folder_that_is_a_link() -> None:
+    rule = "classes:\n  a: {match: [{exe: EXE}]}\n"
+    assert warnings(rule.replace("EXE", "/bin/sh")) == [
+        "where /bin is a link into /usr, this matches nothing"
+    ]
+    assert warnings(rule.replace("EXE", "[/bin/sh, /usr/bin/sh]")) == []
+
+
 @pytest.mark.parametrize(
     ("one", "other", "warned"),
     [

@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schedctl.profile.model import Tier
+from schedctl.resolve.assignment import ResolvedItem
 from schedctl.resolve.facts import Group, HostFacts
-from schedctl.resolve.match import SchedPolicy, Thread, classify, failed_predicates
+from schedctl.resolve.match import SchedPolicy, Thread, classify, failed_predicates, item_match
 from tests.resolve.profiles import assignment, one_rule
 
 FACTS = HostFacts(
@@ -176,3 +182,55 @@ def test_run_scopes_come_before_all_rules(scope: str, matched: str) -> None:
     assert not classify(found, by_user).held_back
     assert classify(found, replace(BOBS, user_unit=scope)).held_back is (matched != "default")
     assert classify(found, replace(ROOTS, unit=scope, uid=1001)).effective == matched
+
+
+SINGLE = ("comm", "exe", "cgroup", "unit", "user_unit", "uids", "gids")
+PATTERN = st.sampled_from(["a", "b", "*", "a*", "?", "/a", "/*", "[!a]"])
+
+
+def items() -> st.SearchStrategy[ResolvedItem]:
+    patterns = st.lists(PATTERN, max_size=3).map(tuple)
+    numbers = st.lists(st.integers(0, 2), max_size=2).map(tuple)
+    return st.builds(
+        ResolvedItem,
+        **dict.fromkeys(SINGLE[:5], patterns),
+        **dict.fromkeys(SINGLE[5:], numbers),
+        exe_owner_root=st.booleans(),
+        kthread=st.none() | st.booleans(),
+        leader=st.none() | st.booleans(),
+        nice=st.none() | st.just((0, 1)),
+    )
+
+
+THREADS = st.builds(
+    Thread,
+    comm=st.sampled_from([b"", b"a", b"ab", b"b"]),
+    exe=st.sampled_from(["", "/a", "/a/b"]),
+    exe_owner_uid=st.sampled_from([None, 0, 1]),
+    cgroup=st.sampled_from(["/", "/a", "/a/b"]),
+    unit=st.sampled_from(["", "a", "b"]),
+    user_unit=st.sampled_from(["", "a", "b"]),
+    uid=st.integers(0, 2),
+    gid=st.integers(0, 2),
+    kthread=st.booleans(),
+    leader=st.booleans(),
+    nice=st.integers(0, 2),
+)
+
+
+@given(items(), THREADS)
+def test_a_list_is_its_alternatives_one_by_one(item: ResolvedItem, thread: Thread) -> None:
+    """So a compiler may expand lists, or keep them."""
+    choices: list[list[tuple[Any, ...]]] = [
+        [(value,) for value in getattr(item, key)] or [()] for key in SINGLE
+    ]
+    changes: Iterator[dict[str, Any]] = (dict(zip(SINGLE, each, strict=True)) for each in product(*choices))
+    expanded = (replace(item, **change) for change in changes)
+    assert item_match(item, thread) == any(item_match(one, thread) for one in expanded)
+
+
+@given(items(), items(), THREADS)
+def test_not_takes_away_exactly_what_matches(item: ResolvedItem, other: ResolvedItem, thread: Thread) -> None:
+    wanted = item_match(item, thread) and not item_match(other, thread)
+    assert item_match(replace(item, excluded=(other,)), thread) == wanted
+    assert replace(item, excluded=(other,)).trusted == item.trusted
