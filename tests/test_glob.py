@@ -6,7 +6,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 
 import pytest
-from hypothesis import given, strategies
+from hypothesis import given, settings, strategies
 
 from schedctl.glob import glob_match, intersect, is_bare, literal_prefix, literal_suffix, shortest, unclosed
 
@@ -17,11 +17,13 @@ TEXTS = strategies.text("abcd/-]!*?", max_size=10)
 
 
 @given(PATTERNS, TEXTS)
+@settings(deadline=None)
 def test_agrees_with_fnmatch(pattern: str, text: str) -> None:
     assert glob_match(pattern, text.encode()) == fnmatchcase(text, pattern)
 
 
 @given(PATTERNS, PATTERNS, TEXTS)
+@settings(deadline=None)
 def test_intersection_has_every_common_text(one: str, other: str, text: str) -> None:
     assert intersect(one, other) == intersect(other, one)
     if glob_match(one, text.encode()) and glob_match(other, text.encode()):
@@ -29,6 +31,7 @@ def test_intersection_has_every_common_text(one: str, other: str, text: str) -> 
 
 
 @given(PATTERNS, TEXTS)
+@settings(deadline=None)
 def test_what_every_match_begins_and_ends_with(pattern: str, text: str) -> None:
     if glob_match(pattern, text.encode()):
         assert text.startswith(literal_prefix(pattern))

@@ -13,7 +13,7 @@ import os
 import pwd
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,7 +32,7 @@ _VIRT_S = 5
 
 
 def read_facts(names: Names, tags: Iterable[str] = ()) -> HostFacts:
-    """All facts; of users and groups the named ones that exist, and root."""
+    """All facts; of users root and the named ones that exist, of groups the named ones."""
     return HostFacts(
         hostname=os.uname().nodename,
         virt=_virt(),
@@ -41,7 +41,7 @@ def read_facts(names: Names, tags: Iterable[str] = ()) -> HostFacts:
         cpus=read_cpus(SYS),
         limits=limits(),
         users=_users(names.users | {"root"}),
-        groups=_groups(names.groups | {"root"}),
+        groups=_groups(names.groups),
         active_seat=active_seat(),
     )
 
@@ -175,9 +175,9 @@ def _users(names: Iterable[str]) -> dict[str, int]:
     return found
 
 
-def _groups(names: Iterable[str]) -> dict[str, Group]:
+def _groups(names: Collection[str]) -> dict[str, Group]:
     primary: dict[int, set[int]] = {}
-    for user in pwd.getpwall():
+    for user in pwd.getpwall() if names else ():  # slow where a directory lists thousands
         primary.setdefault(user.pw_gid, set()).add(user.pw_uid)
     found: dict[str, Group] = {}
     for name in names:

@@ -14,6 +14,8 @@ import pytest
 from tests.cli.conftest import Run
 from tests.cli.output import checked
 
+# Tests run beside each other: the name is this worker's own.
+NAME = f"mm{os.getpid()}"
 CHILD = """
 import sys, threading, time
 def named(name):
@@ -21,10 +23,10 @@ def named(name):
         file.write(name)
     print("ready", flush=True)
     time.sleep(60)
-for name in ("matchme-0", "matchme-1"):
+for name in ("NAME-0", "NAME-1"):
     threading.Thread(target=named, args=(name,), daemon=True).start()
-named("matchme-main")
-"""
+named("NAME-main")
+""".replace("NAME", NAME)
 
 
 @pytest.fixture
@@ -49,16 +51,16 @@ def names(document: dict[str, Any], pid: int) -> list[str]:
 
 
 def test_names_of_threads(run: Run, pid: int) -> None:
-    assert names(matched(run, "comm=matchme-[0-9]"), pid) == ["matchme-0", "matchme-1"]
-    assert names(matched(run, "comm=matchme*", "leader=true"), pid) == ["matchme-main"]
-    assert names(matched(run, "comm=matchme* not:comm=*-0 not:leader=true"), pid) == ["matchme-1"]
-    assert names(matched(run, "comm=matchme-0", "comm=*-main"), pid) == ["matchme-main", "matchme-0"]
-    assert names(matched(run, f"exe={os.path.realpath(sys.executable)} comm=match*", "nice=-20..19"), pid)
+    assert names(matched(run, f"comm={NAME}-[0-9]"), pid) == [f"{NAME}-0", f"{NAME}-1"]
+    assert names(matched(run, f"comm={NAME}*", "leader=true"), pid) == [f"{NAME}-main"]
+    assert names(matched(run, f"comm={NAME}* not:comm=*-0 not:leader=true"), pid) == [f"{NAME}-1"]
+    assert names(matched(run, f"comm={NAME}-0", "comm=*-main"), pid) == [f"{NAME}-main", f"{NAME}-0"]
+    assert names(matched(run, f"exe={os.path.realpath(sys.executable)} comm={NAME}*", "nice=-20..19"), pid)
     assert names(matched(run, "kthread=true"), pid) == []
 
 
 def test_text(run: Run, pid: int) -> None:
-    code, out, _ = run("match", "comm=matchme-0")
+    code, out, _ = run("match", f"comm={NAME}-0")
     lines = out.splitlines()
     assert code == 0
     assert lines[0].split() == ["TID", "PID", "UID", "NAME", "UNIT", "EXECUTABLE"]

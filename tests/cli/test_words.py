@@ -36,6 +36,7 @@ def test_any_rule(words: list[str]) -> None:
 
 
 @given(st.lists(WORDS, max_size=4).map(",".join))
+@settings(deadline=None)
 def test_any_thread(text: str) -> None:
     with suppress(UsageError):
         thread_of(text, HostFacts())

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schedctl.glob import intersect
@@ -44,6 +44,7 @@ def both(one: Item, other: Item) -> bool:
 
 
 @given(CLASSES)
+@settings(deadline=None)
 def test_agrees_with_all_pairs(classes: list[tuple[int, int, list[Item]]]) -> None:
     wanted = {
         (f"c{i}", f"c{j}")

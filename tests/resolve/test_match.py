@@ -9,7 +9,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schedctl.profile.model import Tier
@@ -219,6 +219,7 @@ THREADS = st.builds(
 
 
 @given(items(), THREADS)
+@settings(deadline=None)
 def test_a_list_is_its_alternatives_one_by_one(item: ResolvedItem, thread: Thread) -> None:
     """So a compiler may expand lists, or keep them."""
     choices: list[list[tuple[Any, ...]]] = [
@@ -230,6 +231,7 @@ def test_a_list_is_its_alternatives_one_by_one(item: ResolvedItem, thread: Threa
 
 
 @given(items(), items(), THREADS)
+@settings(deadline=None)
 def test_not_takes_away_exactly_what_matches(item: ResolvedItem, other: ResolvedItem, thread: Thread) -> None:
     wanted = item_match(item, thread) and not item_match(other, thread)
     assert item_match(replace(item, excluded=(other,)), thread) == wanted
