@@ -24,6 +24,7 @@ CONFIGS = {
     "lab1": Config(smp=1, icount=True, append=IDLE),
 }
 NOT_IDLE = "rm /etc/systemd/system/schedctld.service.d/idle.conf && systemctl daemon-reload"
+FIFO = "/run/warm"
 WARM = Path(__file__).parent / "cli" / "warm.py"
 # Each test begins like this, whatever the one before left. A scheduler of ours may still run.
 CLEAN = f"""
@@ -45,7 +46,7 @@ class Guest:
         for name in PROGRAMS:
             vm.put(f"/root/{name}", build(name))
         vm.put("/root/warm.py", WARM)
-        vm.sh("mkfifo in out; setsid python3 warm.py in out > warm.log 2>&1 &")
+        vm.sh(f"mkfifo {FIFO}.in {FIFO}.out; setsid python3 warm.py {FIFO}.in {FIFO}.out > {FIFO}.log 2>&1 &")
 
     def run(self, command: str, timeout: float = 120) -> Result:
         return self.vm.run(command, timeout)
@@ -64,7 +65,7 @@ class Guest:
     def schedctl(self, *words: str, stdin: str = "/dev/null") -> dict[str, Any]:
         """The JSON of any verb, whatever its exit code; it passes the verb's schema."""
         request = shlex.quote(json.dumps({"words": [*words, "--json"], "stdin": stdin}))
-        answer, code = self.sh(f"echo {request} > in; cat out").splitlines()
+        answer, code = self.sh(f"echo {request} > {FIFO}.in; cat {FIFO}.out").splitlines()
         document = checked(words[0], answer)
         assert document["exit"] == int(code)
         return document
