@@ -119,7 +119,8 @@ __noinline int match_set(const struct policy_pattern *pat, u32 pos, u32 c)
  * mismatch only the last '*' is tried again, one byte further: at most length x pattern
  * steps.
  */
-__noinline int match_glob(const struct policy_pattern *pat, const struct subjects *s, u32 begin, u32 end)
+__noinline int match_glob(const struct policy_pattern *pat, const struct subjects *s, u32 begin,
+			  u32 end)
 {
 	u32 at = opaque_zero, star_at = opaque_zero, star_pos = opaque_zero, pos = begin, step;
 
@@ -158,7 +159,8 @@ __noinline int match_glob(const struct policy_pattern *pat, const struct subject
 	return 0;
 }
 
-__noinline int match_text(const struct policy_pattern *pat, const struct subjects *s, u32 begin, u32 end)
+__noinline int match_text(const struct policy_pattern *pat, const struct subjects *s, u32 begin,
+			  u32 end)
 {
 	u32 i;
 
@@ -213,7 +215,8 @@ __noinline int match_pattern(const struct policy_pattern *pat, const struct subj
 	return 0;
 }
 
-__noinline int match_rule(const struct policy_rule *rule, const struct subjects *s, u32 slot, u32 part)
+__noinline int match_rule(const struct policy_rule *rule, const struct subjects *s, u32 slot,
+			  u32 part)
 {
 	void *table = bpf_map_lookup_elem(&patterns, &slot);
 	u32 clause = opaque_zero, group = opaque_zero, i;
@@ -249,7 +252,18 @@ __noinline int match_rule(const struct policy_rule *rule, const struct subjects 
 	return all != (group != 0);
 }
 
-/* Where the rules of an anchor stand: first << 32 | number; 0 = there are none. */
+/*
+ * Where a bucket's rules stand: first << 32 | number; 0 = it is another anchor's. A function,
+ * because clang describes a struct in BTF only where a function takes it.
+ */
+__noinline u64 bucket_slice(const struct policy_bucket *bucket, u64 hash)
+{
+	if (!bucket || bucket->hash != hash)
+		return 0;
+	return (u64)bucket->first << 32 | bucket->nr;
+}
+
+/* The slice of an anchor's rules; 0 = there are none. */
 __noinline u64 find_bucket(u32 slot, u32 mask, u64 hash)
 {
 	void *table = bpf_map_lookup_elem(&buckets, &slot);
@@ -260,11 +274,13 @@ __noinline u64 find_bucket(u32 slot, u32 mask, u64 hash)
 	bpf_for(i, 0, MAX_PROBES) {
 		u32 index = (u32)(hash + i) & mask;
 		const struct policy_bucket *bucket = bpf_map_lookup_elem(table, &index);
+		u64 slice;
 
 		if (!bucket || !bucket->nr)
 			return 0;
-		if (bucket->hash == hash)
-			return (u64)bucket->first << 32 | bucket->nr;
+		slice = bucket_slice(bucket, hash);
+		if (slice)
+			return slice;
 	}
 	return 0;
 }
@@ -324,7 +340,8 @@ static void try_anchor(const struct policy *pol, struct subjects *s, u64 hash)
 #define has_length(lengths, n) ((lengths)[(n) / 64 & 1] >> ((n) & 63) & 1)
 
 /* All anchors of text[begin, end): equal, prefixes and suffixes of the lengths in use. */
-__noinline int try_text(const struct policy *pol, struct subjects *s, u32 subject, u32 begin, u32 end)
+__noinline int try_text(const struct policy *pol, struct subjects *s, u32 subject, u32 begin,
+			u32 end)
 {
 	const struct policy_lengths *lengths;
 	u64 hash;
@@ -443,7 +460,8 @@ static void try_cgroup(struct task_struct *p, const struct policy *pol, struct s
 	try_found(s, entry, pol->slot & 1);
 }
 
-static void try_all(struct task_struct *p, const struct policy *pol, struct subjects *s, u64 cgroup_id)
+static void try_all(struct task_struct *p, const struct policy *pol, struct subjects *s,
+		    u64 cgroup_id)
 {
 	if (pol->subjects & CGROUP_SUBJECTS)
 		try_cgroup(p, pol, s, cgroup_id);

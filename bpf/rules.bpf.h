@@ -14,8 +14,8 @@
 #define PATH_DEPTH 32
 #define MAX_FOUND 32
 #define NO_RANK 0xffffffff
-#define CGROUP_SUBJECTS                                                                      \
-	(1 << SUBJECT_UNIT | 1 << SUBJECT_USER_UNIT | 1 << SUBJECT_CGROUP |                  \
+#define CGROUP_SUBJECTS                                                     \
+	(1 << SUBJECT_UNIT | 1 << SUBJECT_USER_UNIT | 1 << SUBJECT_CGROUP | \
 	 1 << SUBJECT_CGROUP_PART)
 
 /* One thread as rules see it; scratch of the CPU. A text is absent where begin > end. */
@@ -41,7 +41,8 @@ bool walk_cgroup(struct task_struct *p, struct subjects *s);
 bool walk_exe(struct task_struct *p, struct subjects *s);
 
 /* The first rule that matches the thread, into s->best_*. */
-void match_rules(struct task_struct *p, const struct policy *pol, struct subjects *s, u64 cgroup_id);
+void match_rules(struct task_struct *p, const struct policy *pol, struct subjects *s,
+		 u64 cgroup_id);
 
 /* True where any rule may lift threads of this user. */
 bool is_realtime_uid(const struct policy *pol, u32 uid);

@@ -38,7 +38,7 @@ __noinline u32 write_path(struct subjects *s, u32 nr, u32 at, u32 limit, u32 par
 {
 	u32 len = opaque_zero, i;
 
-	if (!s || limit > TEXT_LEN - COMPONENT_LEN || at > EXE_AT || nr > PATH_DEPTH)
+	if (!s || at > EXE_AT || nr > PATH_DEPTH)
 		return 0;
 	len += at;
 	bpf_for(i, 0, PATH_DEPTH) {
@@ -47,7 +47,7 @@ __noinline u32 write_path(struct subjects *s, u32 nr, u32 at, u32 limit, u32 par
 
 		if (i >= nr || from >= PATH_DEPTH)
 			break;
-		if (len >= limit - 1)
+		if (len >= limit - 1 || len >= TEXT_LEN - COMPONENT_LEN - 1)
 			return 0;
 		s->text[len++] = '/';
 		copied = bpf_probe_read_kernel_str(s->text + len, COMPONENT_LEN,
@@ -60,8 +60,8 @@ __noinline u32 write_path(struct subjects *s, u32 nr, u32 at, u32 limit, u32 par
 		if (parts && i < CGROUP_DEPTH)
 			s->part_end[i] = len;
 	}
-	if (!nr && len < limit)
-		s->text[len++] = '/';
+	if (!nr)
+		s->text[len++ & (TEXT_LEN - 1)] = '/';
 	return len <= limit ? len : 0;
 }
 
@@ -76,7 +76,8 @@ __noinline u64 last_bytes(const struct subjects *s, u32 begin, u32 end)
 	bpf_for(i, 0, 8) {
 		u32 pos = end - 8 + i;
 
-		bytes = bytes << 8 | (pos >= begin && pos < end ? byte_at(s->text, TEXT_LEN, pos) : 0);
+		bytes = bytes << 8 |
+			(pos >= begin && pos < end ? byte_at(s->text, TEXT_LEN, pos) : 0);
 	}
 	return bytes;
 }

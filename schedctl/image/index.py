@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 from schedctl.glob import encoded, is_literal, literal_prefix, literal_suffix
 from schedctl.image.model import ImageItem, ImageRule, PolicyImage
@@ -223,7 +224,8 @@ def _arrange(rules: Sequence[ImageRule]) -> tuple[list[Entry], list[tuple[set[in
         ]
         if len(others) >= MAX_RULE_PATTERNS or len(rule.excluded) > 255:
             raise IndexLimitError(
-                rank, f"{len(others)} patterns besides the one it is found by, at most {MAX_RULE_PATTERNS - 1}"
+                rank,
+                f"{len(others)} patterns besides the one it is found by, at most {MAX_RULE_PATTERNS - 1}",
             )
         if best is None:
             entries.append(Entry(rank, None, tuple(others)))
@@ -258,9 +260,7 @@ def _limit_lengths(entries: list[Entry]) -> tuple[list[Entry], list[tuple[set[in
     allowed: dict[tuple[int, int], list[int]] = {}
     for subject in range(NR_TEXT_SUBJECTS):
         for kind in (PREFIX, SUFFIX):
-            count = Counter(
-                len(e.anchor[2]) for e in entries if e.anchor and e.anchor[:2] == (subject, kind)
-            )
+            count = Counter(len(e.anchor[2]) for e in entries if e.anchor and e.anchor[:2] == (subject, kind))
             kept = sorted(count)
             if len(kept) > MAX_LENGTHS:
                 frequent = [length for length, _ in count.most_common(MAX_LENGTHS - 1)]
@@ -390,27 +390,23 @@ def _unpack(fields: tuple[int, int, int, int, int, bytes]) -> Pattern:
     return Pattern(Subject(subject), value, clause, group)
 
 
-def _rule(
-    class_name: str, trusted: bool, values: dict[tuple[int, str], set[int | str]]
-) -> ImageRule:
+def _rule(class_name: str, trusted: bool, values: dict[tuple[int, str], set[int | str]]) -> ImageRule:
     groups = max((group for group, _ in values), default=0)
     items = [_item({key: found for (g, key), found in values.items() if g == n}) for n in range(groups + 1)]
     return ImageRule(class_name, items[0], tuple(items[1:]), trusted)
 
 
-def _item(values: dict[str, set[int | str]]) -> ImageItem:
-    return ImageItem(**dict(_values(values)))
-
-
-def _values(values: dict[str, set[int | str]]) -> Iterator[tuple[str, object]]:
-    for key, found in values.items():
+def _item(found: dict[str, set[int | str]]) -> ImageItem:
+    values: dict[str, Any] = {}
+    for key, alternatives in found.items():
+        first = next(iter(alternatives))
         if key == "nice":
-            (packed,) = found
-            assert isinstance(packed, int)
-            yield key, tuple((half ^ 0x8000) - 0x8000 for half in (packed & 0xFFFF, packed >> 16))
+            assert isinstance(first, int)
+            values[key] = tuple((half ^ 0x8000) - 0x8000 for half in (first & 0xFFFF, first >> 16))
         elif key in ("kthread", "leader"):
-            yield key, found == {1}
+            values[key] = bool(first)
         elif key == "exe_owner":
-            yield key, next(iter(found))
+            values[key] = first
         else:
-            yield key, tuple(sorted(found, key=lambda value: (isinstance(value, str), value)))  # type: ignore[type-var]
+            values[key] = tuple(sorted(alternatives, key=lambda value: (isinstance(value, str), value)))
+    return ImageItem(**values)

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from schedctl.profile.model import Order, Tier
+from schedctl.profile.model import RUN_PREFIX, Order, Tier
 from schedctl.quantity import format_share, parse_share
 
 IMAGE_VERSION = 1
-# The scopes of `schedctl run CLASS`: schedctl-run-CLASS-PID-N.scope.
-RUN_PREFIX = "schedctl-run-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,8 @@ class ImageItem:
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> ImageItem:
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in document.items()})
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in document.items()}
+        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True)

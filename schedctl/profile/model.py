@@ -24,6 +24,8 @@ class Tier(StrEnum):
 
 
 DEFAULT_CLASS = "default"
+# The scopes of `schedctl run CLASS`: schedctl-run-CLASS-PID-N.scope.
+RUN_PREFIX = "schedctl-run-"
 DEFAULT_WEIGHT = 100
 DEFAULT_FAIR_SHARE = Fraction(1, 10)
 ACTIVE_SEAT = "active-seat"

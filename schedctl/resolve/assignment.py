@@ -8,11 +8,18 @@ from dataclasses import dataclass, field
 
 from schedctl.errors import Problem, sorted_problems
 from schedctl.glob import is_bare
-from schedctl.profile.model import DEFAULT_CLASS, NOWHERE, MatchItem, Origin, Policy, Profile, ThreadClass
+from schedctl.profile.model import (
+    DEFAULT_CLASS,
+    NOWHERE,
+    RUN_PREFIX,
+    MatchItem,
+    Origin,
+    Policy,
+    Profile,
+    ThreadClass,
+)
 from schedctl.resolve.accounts import Accounts
 from schedctl.resolve.facts import HostFacts
-
-RUN_PREFIX = "schedctl-run-"
 
 
 @dataclass(frozen=True, slots=True)
