@@ -68,7 +68,7 @@ def _check_limits(assignment: Assignment, image: PolicyImage) -> None:
         message = f"{len(image.classes) - 1} classes, at most {abi.MAX_CLASSES - 1} fit"
         problems.append(_over(beyond.origin, beyond.name, message))
     try:
-        index.build(image, 0)
+        index.arrange(image.rules)
     except index.IndexLimitError as error:
         rule = assignment.rules[error.rank]
         problems.append(_over(rule.origin, rule.class_name, str(error)))

@@ -9,11 +9,12 @@ it look at more than the bounds of intf.h is refused, by rule.
 from __future__ import annotations
 
 import struct
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from schedctl.glob import encoded, is_literal, literal_prefix, literal_suffix
 from schedctl.image.model import ImageItem, ImageRule, PolicyImage
@@ -78,8 +79,7 @@ _KEY_OF = {subject: key for key, subject in _SUBJECT_OF.items()} | {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(NamedTuple):
     """struct policy_pattern; a text's value is its length."""
 
     subject: Subject
@@ -99,8 +99,7 @@ Anchor = tuple[Subject, int, bytes]
 """(subject, EQUAL | PREFIX | SUFFIX, bytes); a suffix stands reversed, a number in four bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """struct policy_rule; `patterns` begin with the anchor's."""
 
     rank: int
@@ -130,7 +129,7 @@ class IndexLimitError(ValueError):
 
 def build(image: PolicyImage, seed: int) -> Tables:
     """The tables; raises IndexLimitError."""
-    entries, lengths = _arrange(image.rules)
+    entries, lengths = arrange(image.rules)
     class_ids = {cls.name: i for i, cls in enumerate(image.classes)}
     rules, patterns = bytearray(), bytearray()
     slices: dict[Anchor, list[int]] = {}
@@ -190,34 +189,35 @@ def _subject(key: str, value: int | str) -> Subject:
     return _SUBJECT_OF[key]
 
 
-def _anchor(pattern: Pattern) -> Anchor | None:
-    """The longest one; None where the pattern has none."""
+def _anchors(pattern: Pattern) -> tuple[Anchor, ...]:
+    """What it could be found by: one of its ends, as long as possible; () where it has none."""
     if pattern.subject > Subject.GID:
-        return None
+        return ()
     if isinstance(pattern.value, int):
-        return pattern.subject, EQUAL, _number(pattern.value)
+        return ((pattern.subject, EQUAL, _number(pattern.value)),)
     if is_literal(pattern.value):
-        return pattern.subject, EQUAL, encoded(pattern.value)
+        return ((pattern.subject, EQUAL, encoded(pattern.value)),)
     prefix, suffix = encoded(literal_prefix(pattern.value)), encoded(literal_suffix(pattern.value))
-    if not prefix and not suffix:
-        return None
-    if len(prefix) >= len(suffix):
-        return pattern.subject, PREFIX, prefix
-    return pattern.subject, SUFFIX, suffix[::-1]
+    found = ((pattern.subject, PREFIX, prefix), (pattern.subject, SUFFIX, suffix[::-1]))
+    return tuple(anchor for anchor in found if anchor[2])
 
 
 def _number(value: int) -> bytes:
     return value.to_bytes(4, "little")
 
 
-def _arrange(rules: Sequence[ImageRule]) -> tuple[list[Entry], list[tuple[set[int], set[int]]]]:
-    """All entries, those without an anchor first, equal anchors together by rank; the lengths in use."""
+@lru_cache(maxsize=2)
+def arrange(rules: tuple[ImageRule, ...]) -> tuple[list[Entry], list[tuple[set[int], set[int]]]]:
+    """All entries, those without an anchor first, equal anchors together by rank; the lengths in use.
+
+    Raises IndexLimitError.
+    """
     clauses = [_clauses(rule.item, 0) for rule in rules]
-    anchors = [[[_anchor(pattern) for pattern in clause] for clause in item] for item in clauses]
-    frequency = Counter(a for item in anchors for clause in item for a in clause if a is not None)
+    candidates = [[[_anchors(pattern) for pattern in clause] for clause in item] for item in clauses]
+    frequency = Counter(a for item in candidates for clause in item for ends in clause for a in ends)
     entries = []
     for rank, (rule, item) in enumerate(zip(rules, clauses, strict=True)):
-        best = _best_clause(anchors[rank], frequency)
+        best, anchors = _best_clause(candidates[rank], frequency)
         others = [p for i, clause in enumerate(item) if i != best for p in clause]
         others += [
             p for group, excluded in enumerate(rule.excluded, 1) for c in _clauses(excluded, group) for p in c
@@ -230,7 +230,7 @@ def _arrange(rules: Sequence[ImageRule]) -> tuple[list[Entry], list[tuple[set[in
         if best is None:
             entries.append(Entry(rank, None, tuple(others)))
             continue
-        for pattern, anchor in zip(item[best], anchors[rank][best], strict=True):
+        for pattern, anchor in zip(item[best], anchors, strict=True):
             entries.append(Entry(rank, anchor, (pattern, *others)))
     entries, lengths = _limit_lengths(entries)
     entries.sort(key=lambda entry: (entry.anchor is not None, entry.anchor or (0, 0, b""), entry.rank))
@@ -238,39 +238,48 @@ def _arrange(rules: Sequence[ImageRule]) -> tuple[list[Entry], list[tuple[set[in
     return entries, lengths
 
 
-def _best_clause(item: Sequence[Sequence[Anchor | None]], frequency: Counter[Anchor]) -> int | None:
-    """The clause by which fewest other entries are found; the cgroup's on a tie, as that is cached."""
-    best, best_cost = None, (0, False, 0)
+def _best_clause(
+    item: Sequence[Sequence[tuple[Anchor, ...]]], frequency: Counter[Anchor]
+) -> tuple[int | None, list[Anchor]]:
+    """The clause by which fewest other entries are found, and its anchors.
+
+    On a tie the cgroup's, as what that decides is cached.
+    """
+    best, chosen, best_cost = None, [], (0, False, 0)
     for number, clause in enumerate(item):
-        if any(anchor is None for anchor in clause):
+        if not all(clause):
             continue
-        found = [anchor for anchor in clause if anchor is not None]
+        found = [min(ends, key=lambda anchor: (frequency[anchor], -len(anchor[2]))) for ends in clause]
         cost = (
             max(frequency[anchor] for anchor in found),
             found[0][0] not in CGROUP_SUBJECTS,
             -min(len(anchor[2]) for anchor in found),
         )
         if best is None or cost < best_cost:
-            best, best_cost = number, cost
-    return best
+            best, chosen, best_cost = number, found, cost
+    return best, chosen
 
 
 def _limit_lengths(entries: list[Entry]) -> tuple[list[Entry], list[tuple[set[int], set[int]]]]:
     """Prefixes and suffixes shortened so that at most MAX_LENGTHS lengths occur, the frequent ones."""
-    allowed: dict[tuple[int, int], list[int]] = {}
-    for subject in range(NR_TEXT_SUBJECTS):
-        for kind in (PREFIX, SUFFIX):
-            count = Counter(len(e.anchor[2]) for e in entries if e.anchor and e.anchor[:2] == (subject, kind))
-            kept = sorted(count)
-            if len(kept) > MAX_LENGTHS:
-                frequent = [length for length, _ in count.most_common(MAX_LENGTHS - 1)]
-                kept = sorted({kept[0], *frequent})
-            allowed[subject, kind] = kept
+    lengths: dict[tuple[int, int], Counter[int]] = defaultdict(Counter)
+    for entry in entries:
+        if entry.anchor is not None and entry.anchor[1] != EQUAL:
+            lengths[entry.anchor[:2]][len(entry.anchor[2])] += 1
+    allowed = {where: _frequent(count) for where, count in lengths.items()}
     limited = [_shortened(entry, allowed) for entry in entries]
-    lengths = [
-        (set(allowed[subject, PREFIX]), set(allowed[subject, SUFFIX])) for subject in range(NR_TEXT_SUBJECTS)
+    used = [
+        (set(allowed.get((subject, PREFIX), ())), set(allowed.get((subject, SUFFIX), ())))
+        for subject in range(NR_TEXT_SUBJECTS)
     ]
-    return limited, lengths
+    return limited, used
+
+
+def _frequent(count: Counter[int]) -> list[int]:
+    """At most MAX_LENGTHS of the lengths, the shortest among them."""
+    if len(count) <= MAX_LENGTHS:
+        return sorted(count)
+    return sorted({min(count), *(length for length, _ in count.most_common(MAX_LENGTHS - 1))})
 
 
 def _shortened(entry: Entry, allowed: dict[tuple[int, int], list[int]]) -> Entry:
