@@ -11,9 +11,11 @@ from fractions import Fraction
 
 NS_PER_S = 1_000_000_000
 _UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": NS_PER_S}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s)")
-_RATE = re.compile(r"(?:(\d+)/)?(\d+(?:\.\d+)?)(Hz|kHz)")
-_SHARE = re.compile(r"(\d+(?:\.\d+)?)%")
+# ASCII digits, and few enough that every quantity can be shown again.
+_NUMBER = r"([0-9]{1,18}(?:\.[0-9]{1,18})?)"
+_DURATION = re.compile(_NUMBER + "(ns|us|ms|s)")
+_RATE = re.compile("(?:([0-9]{1,18})/)?" + _NUMBER + "(Hz|kHz)")
+_SHARE = re.compile(_NUMBER + "%")
 _NICE = re.compile(r"(-?\d{1,2})(?:\.\.(-?\d{1,2}))?")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.cli.output import checked
 from tests.lab.vm import VM, Config, Result, VMDiedError, slot
@@ -36,6 +37,10 @@ rm -rf /root/profiles
 echo 'profile: desktop' > /etc/schedctl/schedctl.yaml
 true
 """
+
+# The machine may be busy with the lab: how long an example takes says nothing.
+settings.register_profile("schedctl", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("schedctl")
 
 
 class Guest:

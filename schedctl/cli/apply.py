@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from schedctl import paths
 from schedctl.cli.report import Report
@@ -14,7 +15,7 @@ from schedctl.errors import EXIT_OK, EXIT_PENDING, StateError
 from schedctl.kernel.protocol import Kernel
 from schedctl.lock import locked
 from schedctl.plan import Plan
-from schedctl.selected import read_selected, selection
+from schedctl.selected import Selected, read_selected, selection
 
 
 def run(args: argparse.Namespace) -> Report:
@@ -65,7 +66,7 @@ def _noted(source: Source) -> Iterator[None]:
     """Write what can fail on a full disk first; make it valid only after the kernel has changed."""
     path = paths.selected_file()
     if source.copy is None:
-        if read_selected(path) == source.selected:
+        if _is_noted(path, source.selected):
             yield
             return
         with selection(path, source.selected) as commit:
@@ -83,3 +84,10 @@ def _noted(source: Source) -> Iterator[None]:
         yield
         partial.replace(target)
         commit()
+
+
+def _is_noted(path: Path, selected: Selected) -> bool:
+    try:
+        return read_selected(path) == selected
+    except StateError:
+        return False  # it says nothing sensible, and is written anew

@@ -14,14 +14,13 @@ from schedctl.errors import Problem
 from schedctl.image.compile import compile_image
 from schedctl.image.model import PolicyImage
 from schedctl.profile import check_and_parse, find_profile, load_profile, load_profile_bytes
-from schedctl.profile.document import load_bytes, read_file
+from schedctl.profile.document import MAX_BYTES, load_bytes, read_file
 from schedctl.profile.model import Profile
 from schedctl.resolve.assignment import Assignment, resolve
 from schedctl.resolve.facts import HostFacts
 from schedctl.selected import Selected
 
 STDIN = "-"
-MAX_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)

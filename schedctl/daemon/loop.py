@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -98,7 +99,7 @@ class Daemon:
         except SchedctlError:
             file = None  # reported when it is used
         if file is not None:
-            folders += [file.parent, file.resolve().parent]
+            folders += [file.parent, Path(os.path.realpath(file)).parent]
         self._folders.watch(folders)
 
     def _attempt(self) -> None:

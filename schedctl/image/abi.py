@@ -11,10 +11,11 @@ import ctypes
 from ctypes import Structure, c_char, c_int64, c_uint8, c_uint16, c_uint32, c_uint64
 from fractions import Fraction
 from pathlib import Path
+from struct import error as unpack_error
 from typing import Any
 
 from schedctl.errors import HostError, InternalError
-from schedctl.image import index
+from schedctl.image import index, tables
 from schedctl.image.btf import Btf
 from schedctl.image.model import ImageClass, PolicyImage
 from schedctl.profile.model import Order, Tier
@@ -152,15 +153,17 @@ TABLES = (PolicyBucket, PolicyRule, PolicyPattern)
 
 
 def check_object(path: Path) -> None:
-    """Compare every struct and constant with the object's BTF; HostError without the object."""
+    """Compare every struct with the object's BTF; HostError without a readable object."""
+    hint = "run `make build`, or install the package again"
     try:
         btf = Btf.from_object(path)
+        found = {name: btf.struct(name) for name in STRUCTS}
     except OSError as error:
-        raise HostError(
-            f"{path}: {error.strerror}", "run `make build`, or install the package again"
-        ) from None
+        raise HostError(f"{path}: {error.strerror}", hint) from None
+    except (ValueError, IndexError, RecursionError, unpack_error):
+        raise HostError(f"{path} is no BPF object of schedctl", hint) from None
     for name, struct in STRUCTS.items():
-        theirs = btf.struct(name)
+        theirs = found[name]
         ours = {
             field[0]: (getattr(struct, field[0]).offset, getattr(struct, field[0]).size)
             for field in struct._fields_
@@ -173,16 +176,16 @@ def check_object(path: Path) -> None:
 
 def encode(image: PolicyImage, slot: int, generation: int, seed: int = 0) -> bytes:
     """A policy's bytes: struct policy, then its tables. The image must have passed compile_image."""
-    tables = index.build(image, seed)
+    built = tables.build(image, seed)
     policy = Policy(abi_version=ABI_VERSION, slot=slot, generation=generation, seed=seed)
     policy.profile = image.profile.encode()
     policy.order = ORDERS.index(image.order)
     policy.fair_share_permille = int(image.fair_share * 1000)
-    policy.nr_classes, policy.nr_rules = len(image.classes), tables.nr_rules
-    policy.nr_patterns, policy.nr_scanned = tables.nr_patterns, tables.nr_scanned
-    policy.bucket_mask = len(tables.buckets) // ctypes.sizeof(PolicyBucket) - 1
-    policy.subjects = tables.subjects
-    for subject, (prefix, suffix) in enumerate(tables.lengths):
+    policy.nr_classes, policy.nr_rules = len(image.classes), built.nr_rules
+    policy.nr_patterns, policy.nr_scanned = built.nr_patterns, built.nr_scanned
+    policy.bucket_mask = len(built.buckets) // ctypes.sizeof(PolicyBucket) - 1
+    policy.subjects = built.subjects
+    for subject, (prefix, suffix) in enumerate(built.lengths):
         for word in range(index.PATTERN_LEN // 64):
             policy.lengths[subject].prefix[word] = prefix >> 64 * word & (1 << 64) - 1
             policy.lengths[subject].suffix[word] = suffix >> 64 * word & (1 << 64) - 1
@@ -190,7 +193,7 @@ def encode(image: PolicyImage, slot: int, generation: int, seed: int = 0) -> byt
         policy.classes[i] = PolicyClass(
             cls.name.encode(), cls.period_ns, cls.deadline_ns, cls.weight, TIERS.index(cls.tier), cls.level
         )
-    return bytes(policy) + tables.buckets + tables.rules + tables.patterns
+    return bytes(policy) + built.buckets + built.rules + built.patterns
 
 
 def table_lengths(head: bytes) -> tuple[int, ...]:
@@ -227,12 +230,18 @@ def decode(data: bytes) -> tuple[PolicyImage, int, int]:
     policy = Policy.from_buffer_copy(data)
     if policy.abi_version != ABI_VERSION or not policy.generation:
         raise ValueError(f"policy of version {policy.abi_version}, this is {ABI_VERSION}")
+    try:
+        return _image_from(policy, data), policy.generation, policy.slot
+    except IndexError:
+        raise ValueError("a number in the policy is out of range") from None
+
+
+def _image_from(policy: Policy, data: bytes) -> PolicyImage:
     _, _, rules, patterns = split(data)
     classes = tuple(_class_from(policy.classes[i]) for i in range(policy.nr_classes))
-    found, uids = index.read_rules(rules, patterns, [cls.name for cls in classes])
+    found, uids = tables.read_rules(rules, patterns, [cls.name for cls in classes])
     share = Fraction(policy.fair_share_permille, 1000)
-    image = PolicyImage(policy.profile.decode(), ORDERS[policy.order], share, classes, found, uids)
-    return image, policy.generation, policy.slot
+    return PolicyImage(policy.profile.decode(), ORDERS[policy.order], share, classes, found, uids)
 
 
 def _class_from(raw: Any) -> ImageClass:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -79,7 +80,7 @@ def profile_names(dirs: Iterable[Path]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for directory in dirs:
         for path in sorted(directory.glob("*.yaml")):
-            if path.resolve() == Path("/dev/null"):
+            if os.path.realpath(path) == os.devnull:
                 found.pop(path.stem, None)
             else:
                 found[path.stem] = path

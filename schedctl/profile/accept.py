@@ -49,7 +49,8 @@ class _Compiler:
         for keyword, argument in schema.items():
             if keyword in _ANNOTATIONS or keyword in ("additionalProperties", "then", "else"):
                 continue  # the latter: with `properties` and `if`
-            method = getattr(self, "_" + keyword.removeprefix("$"), None)
+            name = re.sub("[A-Z]", lambda found: "_" + found[0].lower(), keyword.removeprefix("$"))
+            method = getattr(self, "_" + name, None)
             if method is None:
                 raise UnknownKeywordError(keyword)
             checks.append(method(argument, schema))
@@ -102,10 +103,10 @@ class _Compiler:
 
         return check
 
-    def _minLength(self, least: int, _: Any) -> Check:
+    def _min_length(self, least: int, _: Any) -> Check:
         return lambda value: not isinstance(value, str) or len(value) >= least
 
-    def _maxLength(self, most: int, _: Any) -> Check:
+    def _max_length(self, most: int, _: Any) -> Check:
         return lambda value: not isinstance(value, str) or len(value) <= most
 
     def _minimum(self, least: int, _: Any) -> Check:
@@ -114,23 +115,23 @@ class _Compiler:
     def _maximum(self, most: int, _: Any) -> Check:
         return lambda value: not _TYPES["number"](value) or value <= most
 
-    def _minItems(self, least: int, _: Any) -> Check:
+    def _min_items(self, least: int, _: Any) -> Check:
         return lambda value: not isinstance(value, list) or len(value) >= least
 
-    def _maxItems(self, most: int, _: Any) -> Check:
+    def _max_items(self, most: int, _: Any) -> Check:
         return lambda value: not isinstance(value, list) or len(value) <= most
 
-    def _uniqueItems(self, wanted: bool, _: Any) -> Check:
+    def _unique_items(self, wanted: bool, _: Any) -> Check:
         return lambda value: (
             not wanted
             or not isinstance(value, list)
             or all(item not in value[:i] for i, item in enumerate(value))
         )
 
-    def _minProperties(self, least: int, _: Any) -> Check:
+    def _min_properties(self, least: int, _: Any) -> Check:
         return lambda value: not isinstance(value, dict) or len(value) >= least
 
-    def _maxProperties(self, most: int, _: Any) -> Check:
+    def _max_properties(self, most: int, _: Any) -> Check:
         return lambda value: not isinstance(value, dict) or len(value) <= most
 
     def _required(self, names: list[str], _: Any) -> Check:
@@ -140,7 +141,7 @@ class _Compiler:
         check = self.schema(schema)
         return lambda value: not isinstance(value, list) or all(map(check, value))
 
-    def _propertyNames(self, schema: Any, _: Any) -> Check:
+    def _property_names(self, schema: Any, _: Any) -> Check:
         check = self.schema(schema)
         return lambda value: not isinstance(value, dict) or all(map(check, value))
 
@@ -155,15 +156,15 @@ class _Compiler:
 
         return check
 
-    def _anyOf(self, schemas: list[Any], _: Any) -> Check:
+    def _any_of(self, schemas: list[Any], _: Any) -> Check:
         checks = [self.schema(schema) for schema in schemas]
         return lambda value: any(check(value) for check in checks)
 
-    def _allOf(self, schemas: list[Any], _: Any) -> Check:
+    def _all_of(self, schemas: list[Any], _: Any) -> Check:
         checks = [self.schema(schema) for schema in schemas]
         return lambda value: all(check(value) for check in checks)
 
-    def _oneOf(self, schemas: list[Any], _: Any) -> Check:
+    def _one_of(self, schemas: list[Any], _: Any) -> Check:
         checks = [self.schema(schema) for schema in schemas]
         return lambda value: sum(check(value) for check in checks) == 1
 

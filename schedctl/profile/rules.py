@@ -18,6 +18,7 @@ from schedctl.quantity import format_duration, format_share
 MIN_DURATION_NS = 100_000
 MAX_DURATION_NS = 3_000_000_000
 MAX_FAIR_SHARE = Fraction(9, 10)
+RESERVED_NAME = "none"
 
 
 def check_profile(document: Document, profile: Profile, check_name: bool) -> Iterator[Problem]:
@@ -29,6 +30,13 @@ def check_profile(document: Document, profile: Profile, check_name: bool) -> Ite
             ("name",),
             f"the file is called {stem}.yaml",
             f"write 'name: {stem}', or rename the file to {profile.name}.yaml",
+        )
+    if profile.name == RESERVED_NAME:
+        yield problem_at(
+            document.origin(("name",)),
+            ("name",),
+            f"the name {RESERVED_NAME!r} is reserved: in /run/schedctl/selected it stands for no profile",
+            "give the profile another name",
         )
     yield from _check_share(document, profile)
     yield from check_realtime_users(document, profile.policy.realtime_users)

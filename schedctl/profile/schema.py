@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from schedctl import quantity
 from schedctl.errors import Problem
 from schedctl.paths import schemas_dir
+from schedctl.profile.accept import compile_schema
 from schedctl.profile.document import Document, Path_, Value, problem_at
 from schedctl.profile.model import Origin
 
@@ -30,14 +31,17 @@ _FORMATS: dict[str, tuple[Callable[[str], object], str, str]] = {
     "share": (quantity.parse_share, "a share", "10%"),
     "nice": (quantity.parse_nice, "a nice value or a range of them, lowest first", "5 or '-20..-5'"),
 }
+PARSERS = {name: parse for name, (parse, _, _) in _FORMATS.items()}
 _NAME_HINT = "a to z, 0 to 9, '_' and '-', at most 31 characters, beginning with a letter or digit"
 
 
 def check_document(document: Document, schema: str) -> list[Problem]:
     """All problems that `schemas/SCHEMA.schema.json` finds, one per cause."""
-    import jsonschema  # 0.1 s, and not every verb needs it
-
     text = (schemas_dir() / f"{schema}.schema.json").read_text(encoding="utf-8")
+    if compile_schema(json.loads(text), PARSERS)(document.value):
+        return []
+    import jsonschema  # 0.1 s, and a good document does not need it
+
     checker = jsonschema.FormatChecker(formats=())
     for name, (parse, _, _) in _FORMATS.items():
         checker.checks(name, raises=ValueError)(_optional(parse))

@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The daemon's loop on the fake kernel, step by step: what it attaches, what it leaves, what it says."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+import pytest
+import systemd.daemon
+from systemd import journal
+
+from schedctl import paths
+from schedctl.daemon import loop
+from schedctl.daemon.loop import Daemon
+from schedctl.daemon.triggers import Trigger
+from schedctl.image.stats import ExitRecord
+from schedctl.lock import locked
+from schedctl.observe import observe
+from schedctl.reconcile import desired_image, reconcile
+from schedctl.selected import Selected, write_selected
+from tests import process
+from tests.kernel.fake import FakeKernel
+
+EDITED = "schedctl: 1\nname: edited\nclasses:\n  game: {match: [{comm: game}], level: %s}\n"
+STALL = ExitRecord(1026, 0, 1, "runnable task stall", "cc1[7] did not run for 30s")
+
+Step = Callable[[], Trigger | None]
+
+
+class Script(SimpleQueue[Trigger]):
+    """A queue in which something happens whenever the daemon waits; None = the tick is over."""
+
+    def __init__(self, steps: Iterable[Step]) -> None:
+        self.steps = iter(steps)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Trigger:
+        if not self.empty():
+            return super().get()
+        trigger = next(self.steps, lambda: Trigger.STOP)()
+        if trigger is None:
+            raise Empty
+        return trigger
+
+
+class World:
+    """A machine: kernel, folders, service manager and journal, and a daemon on it."""
+
+    def __init__(self) -> None:
+        self.kernel = FakeKernel()
+        self.watched: list[set[Path]] = []
+        self.entries: list[dict[str, str]] = []
+        self._told: list[str] = []
+
+    def watch(self, folders: Iterable[Path]) -> None:
+        self.watched.append(set(folders))
+
+    def send(self, message: str, **fields: str) -> None:
+        self.entries.append({"MESSAGE": message, **fields})
+
+    def run(self, *steps: Step) -> list[str]:
+        """The events of one life of the daemon; it is stopped after the last step."""
+        self.entries, self.watched = [], []
+        queue = Script(steps)
+        Daemon(self.kernel, queue, self).run(None)
+        assert self.entries.pop()["SCHEDCTL_EVENT"] == "stopped"
+        return [entry["SCHEDCTL_EVENT"] for entry in self.entries]
+
+    def notified(self) -> list[str]:
+        """What the service manager was told, without STATUS."""
+        told, self._told = self._told, []
+        return [line for line in told if not line.startswith("STATUS")]
+
+    def notify(self, text: str) -> None:
+        self._told.append(text.splitlines()[0])
+
+    def generation(self) -> int | None:
+        return observe(self.kernel).generation
+
+    def level(self) -> int | None:
+        image = observe(self.kernel).image
+        return image.classes[1].level if image else None
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setenv("SCHEDCTL_ROOT", str(tmp_path))
+    monkeypatch.setattr(loop, "DEBOUNCE_S", 0)
+    world = World()
+    monkeypatch.setenv("JOURNAL_STREAM", "8:1")
+    monkeypatch.setattr(journal, "send", world.send)
+    monkeypatch.setattr(systemd.daemon, "notify", world.notify)
+    edit(6)
+    paths.standing_file().write_text("profile: edited\n")
+    return world
+
+
+def file() -> Path:
+    return paths.under_root("/etc/schedctl/profiles/edited.yaml")
+
+
+def edit(level: object) -> Trigger:
+    file().parent.mkdir(parents=True, exist_ok=True)
+    file().write_text(EDITED % level)
+    return Trigger.FILES
+
+
+def select(selected: Selected) -> Trigger:
+    write_selected(paths.selected_file(), selected)
+    return Trigger.FILES
+
+
+def test_the_standing_profile_is_attached_before_ready(world: World) -> None:
+    ready: list[str] = []
+
+    def look() -> Trigger:
+        ready.extend(world.notified())
+        assert world.level() == 6
+        return Trigger.STOP
+
+    assert world.run(look) == ["applied"]
+    assert ready == ["READY=1"]
+    assert world.notified() == ["STOPPING=1"]
+    assert world.entries[0]["SCHEDCTL_PROFILE"] == "edited"
+    assert world.entries[0]["SCHEDCTL_GENERATION"] == "1"
+    assert world.kernel.running, "what is attached stays attached"
+    assert file().parent in world.watched[0]
+    assert paths.run_dir() in world.watched[0]
+    assert paths.standing_file().parent in world.watched[0]
+
+
+def test_a_restart_adopts_what_runs(world: World) -> None:
+    world.run()
+    calls = list(world.kernel.calls)
+    assert world.run(lambda: Trigger.FILES) == ["unchanged"]
+    assert world.kernel.calls == calls
+
+
+def test_an_edit_raises_the_generation(world: World) -> None:
+    assert world.run(lambda: edit(2), lambda: edit(5)) == ["applied", "applied", "applied"]
+    assert (world.level(), world.generation()) == (5, 3)
+    assert "~ classes.game.level: 6 -> 2" in world.entries[1]["MESSAGE"]
+    assert world.entries[2]["SCHEDCTL_CHANGES"] == "2"
+    assert world.kernel.enable_seq == 1
+
+
+def test_a_bad_edit_is_said_once_and_changes_nothing(world: World) -> None:
+    steps = [lambda: edit(60), lambda: edit(60), lambda: edit(6), lambda: edit("[")]
+    assert world.run(*steps) == ["applied", "rejected", "unchanged", "rejected"]
+    assert (world.level(), world.generation()) == (6, 1)
+    rejected = world.entries[1]
+    assert "edited.yaml:4:40: error: 60 is out of range" in rejected["MESSAGE"]
+    assert rejected["MESSAGE"].startswith("not applied, what ran before still runs")
+    assert (rejected["SCHEDCTL_FILE"], rejected["SCHEDCTL_LINE"]) == (str(file()), "4")
+    assert (rejected["SCHEDCTL_EXIT_CODE"], rejected["PRIORITY"]) == ("65", "3")
+
+
+def test_a_bad_profile_at_the_start_attaches_nothing_until_it_is_mended(world: World) -> None:
+    edit(60)
+    assert world.run() == ["rejected"]
+    assert world.notified()[0] == "READY=1"
+    assert not world.kernel.running
+    assert world.run(lambda: edit(6)) == ["rejected", "applied"]
+    assert world.kernel.running
+
+
+@pytest.mark.parametrize("call", ["write_policy", "flip"])
+def test_a_refusal_of_the_kernel_is_tried_again_at_the_next_edit(world: World, call: str) -> None:
+    def refuse() -> Trigger:
+        world.kernel.fail = call
+        return edit(5)
+
+    def look() -> Trigger:
+        assert (world.level(), world.generation()) == (6, 1)
+        return edit(4)
+
+    assert world.run(refuse, look) == ["applied", "rejected", "applied"]
+    assert world.level() == 4
+
+
+def test_after_an_ejection_only_a_person_attaches(world: World) -> None:
+    def eject() -> None:
+        world.kernel.eject(STALL)
+
+    def by_itself() -> Trigger:
+        assert not world.kernel.running
+        return edit(3)
+
+    def note_alone() -> Trigger:
+        assert not world.kernel.running
+        return select(Selected.profile("edited"))
+
+    def by_a_person() -> Trigger:
+        assert not world.kernel.running
+        reconcile(world.kernel, desired_image(file()))
+        return select(Selected.profile("edited"))
+
+    events = world.run(eject, lambda: None, by_itself, note_alone, by_a_person, lambda: edit(2))
+    assert events == ["applied", "ejected", "unchanged", "applied"]
+    assert STALL.text in world.entries[1]["MESSAGE"]
+    assert world.entries[1]["SCHEDCTL_EXIT_KIND"] == "error_stall"
+    assert (world.level(), world.generation()) == (2, 2)
+
+
+def test_an_ejection_before_the_start_is_seen(world: World) -> None:
+    world.run()
+    world.kernel.eject(STALL)
+    assert world.run(lambda: edit(3)) == ["ejected"]
+    assert not world.kernel.running
+
+
+def test_one_that_ended_without_a_trace_is_not_attached_again(world: World) -> None:
+    def vanish() -> None:
+        world.kernel.detach()
+
+    assert world.run(vanish, lambda: edit(3)) == ["applied", "ejected"]
+    assert not world.kernel.running
+
+
+def test_a_note_of_none_keeps_it_idle(world: World) -> None:
+    def detach() -> Trigger:
+        select(Selected.none())
+        world.kernel.detach()
+        return Trigger.FILES
+
+    def by_a_person() -> Trigger:
+        assert not world.kernel.running
+        reconcile(world.kernel, desired_image(file()))
+        return select(Selected())
+
+    assert world.run(detach, lambda: edit(2), by_a_person, lambda: edit(1)) == [
+        "applied",
+        "idle",
+        "unchanged",
+        "applied",
+    ]
+    assert world.level() == 1
+
+
+def test_nothing_selected_and_then_something(world: World) -> None:
+    paths.standing_file().unlink()
+
+    def choose() -> Trigger:
+        assert not world.kernel.running
+        paths.standing_file().write_text("profile: edited\n")
+        return Trigger.FILES
+
+    assert world.run(choose) == ["idle", "applied"]
+
+
+def test_a_missing_profile_is_said_and_attached_when_it_comes(world: World) -> None:
+    file().unlink()
+    assert world.run(lambda: edit(6)) == ["rejected", "applied"]
+    assert "no profile 'edited'" in world.entries[0]["MESSAGE"]
+    assert world.entries[0]["SCHEDCTL_EXIT_CODE"] == "66"
+
+
+def test_a_profile_that_vanishes_leaves_the_policy(world: World) -> None:
+    def remove() -> Trigger:
+        file().unlink()
+        return Trigger.FILES
+
+    assert world.run(remove) == ["applied", "rejected"]
+    assert world.level() == 6
+
+
+def test_a_selected_profile_goes_before_the_standing_one(world: World) -> None:
+    two = file().with_name("two.yaml")
+    two.write_text((EDITED % 1).replace("edited", "two"))
+    assert world.run(lambda: select(Selected.profile("two")), lambda: select(Selected())) == ["applied"] * 3
+    assert "profile: edited -> two" in world.entries[1]["MESSAGE"]
+    assert world.level() == 6
+
+
+@pytest.mark.parametrize("what", ["loop", "folder", "unreadable note"])
+def test_odd_files_do_not_end_it(world: World, what: str) -> None:
+    def spoil() -> Trigger:
+        if what == "unreadable note":
+            paths.selected_file().write_bytes(b"\xff")
+        else:
+            file().unlink()
+            file().mkdir() if what == "folder" else file().symlink_to(file())
+        return Trigger.FILES
+
+    assert world.run(spoil, lambda: Trigger.RELOAD) == ["applied", "rejected"]
+    assert world.level() == 6
+
+
+def test_the_target_of_a_link_is_watched_too(world: World, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    target = file().rename(tmp_path / "elsewhere" / "edited.yaml")
+    file().symlink_to(target)
+    assert world.run() == ["applied"]
+    assert {file().parent, target.parent} <= world.watched[0]
+
+
+def test_a_held_lock_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "LOCK_S", 0.05)
+
+    def hold(begun: Callable[[], object]) -> None:
+        with locked(paths.lock_file()):
+            begun()
+            time.sleep(0.2)
+
+    with process.running(hold):
+        assert world.run() == ["applied"]
+        told = world.notified()
+    assert told[0] == "READY=1"
+    assert told.count("WATCHDOG=1") > 1, "it has been waiting"
+
+
+def test_a_reload_is_said_to_the_service_manager(world: World) -> None:
+    def reload() -> Trigger:
+        world.notified()
+        edit(2)
+        return Trigger.RELOAD
+
+    def look() -> Trigger:
+        assert world.notified() == ["WATCHDOG=1", "RELOADING=1", "READY=1"]
+        assert world.level() == 2
+        return Trigger.STOP
+
+    assert world.run(reload, look) == ["applied", "applied"]
+
+
+def test_triggers_that_come_together_are_one_and_stop_goes_first(world: World) -> None:
+    queue = SimpleQueue[Trigger]()
+    for trigger in (Trigger.FILES, Trigger.RELOAD, Trigger.FILES, Trigger.STOP):
+        queue.put(trigger)
+    daemon = Daemon(world.kernel, queue, world)
+    daemon.run(None)
+    assert len(world.watched) == 1
+    assert queue.empty()
+
+
+def test_another_scheduler_is_named_and_left_alone(world: World) -> None:
+    world.kernel.foreign = "scx_lavd"
+
+    def leave() -> Trigger:
+        assert world.kernel.calls == []
+        world.kernel.foreign = None
+        return Trigger.FILES
+
+    assert world.run(leave) == ["rejected", "applied"]
+    assert "scx_lavd" in world.entries[0]["MESSAGE"]

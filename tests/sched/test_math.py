@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""bpf/sched_math.h, compiled for the host, held against what it says in Python's exact integers."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import subprocess
+from ctypes import c_int, c_int64, c_uint32, c_uint64
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schedctl.image.abi import LATENCY_BUCKETS, ORDERS
+from schedctl.image.stats import bucket_bounds
+from schedctl.profile.model import Order
+from tests.sched.programs import ROOT
+
+SHIM = Path(__file__).parent / "math_shim.c"
+HEADER = ROOT / "bpf" / "sched_math.h"
+TYPES: dict[str, Any] = {"u32": c_uint32, "u64": c_uint64, "s64": c_int64, "int": c_int}
+
+MS = 1_000_000
+SLICE, SLICE_MIN, WINDOW, LAG = 4 * MS, MS // 4, 100 * MS, 20 * MS
+LEAD = 3_750 * MS
+FULL = 1 << 64
+
+u64s = st.integers(0, FULL - 1)
+u32s = st.integers(0, (1 << 32) - 1)
+# below a day, and around the places where something changes
+spans_ns = st.integers(0, 86_400_000 * MS) | st.integers(0, 2 * WINDOW) | st.integers(0, 2 * SLICE)
+half = st.integers(1 - FULL // 2, FULL // 2 - 1)
+debts_ns = st.integers(-WINDOW, WINDOW) | st.sampled_from([-WINDOW, WINDOW])
+
+
+@pytest.fixture(scope="module")
+def math(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    """The shim's functions, with the types that its text declares."""
+    library = tmp_path_factory.mktemp("math") / "math.so"
+    flags = ("-O1", "-Wall", "-Wextra", "-Werror", "-fsanitize=undefined", "-fno-sanitize-recover=all")
+    subprocess.run(
+        ["gcc", *flags, "-static-libubsan", "-shared", "-fPIC", f"-I{HEADER.parent}", "-o", library, SHIM],
+        check=True,
+    )
+    loaded = ctypes.CDLL(str(library))
+    for kind, name, parameters in re.findall(r"^(\w+) (math_\w+)\((.*)\)$", SHIM.read_text(), re.M):
+        function = getattr(loaded, name)
+        function.restype = TYPES[kind]
+        function.argtypes = [TYPES[parameter.split()[0]] for parameter in parameters.split(", ")]
+    return loaded
+
+
+def test_every_function_is_here() -> None:
+    names = re.findall(r"^static inline \w+ (\w+)\(", HEADER.read_text(), re.M)
+    assert names == re.findall(r"^\w+ math_(\w+)\(", SHIM.read_text(), re.M)
+    assert [name for name in names if f"math_{name}(" not in Path(__file__).read_text()] == []
+
+
+@settings(max_examples=400)
+@given(u64s, half)
+def test_times_are_compared_across_the_wrap(math: ctypes.CDLL, a: int, ahead: int) -> None:
+    b = (a + ahead) % FULL
+    assert math.math_time_before(a, b) == (ahead > 0)
+    assert math.math_time_since(b, a) == max(ahead, 0)
+    assert math.math_time_since(a, b) == max(-ahead, 0)
+
+
+@settings(max_examples=400)
+@given(u64s, spans_ns)
+def test_the_key_of_a_job(math: ctypes.CDLL, release: int, deadline_ns: int) -> None:
+    edf, fixed = ORDERS.index(Order.EDF), ORDERS.index(Order.FIXED_PRIORITY)
+    assert math.math_job_key(edf, release, deadline_ns) == (release + deadline_ns) % FULL
+    assert math.math_job_key(fixed, release, deadline_ns) == release
+
+
+@settings(max_examples=400)
+@given(spans_ns)
+def test_what_is_left_of_a_slice(math: ctypes.CDLL, used_ns: int) -> None:
+    assert math.math_slice_left(used_ns) == max(SLICE_MIN, SLICE - used_ns)
+
+
+@settings(max_examples=400)
+@given(u32s | st.integers(0, 20_000), u32s | st.integers(0, 20_000))
+def test_weights_multiply_within_bounds(math: ctypes.CDLL, weight: int, nice: int) -> None:
+    product = math.math_weight_product(weight, nice)
+    assert product == min(max(weight * nice // 100, 1), 10_000)
+    assert math.math_weight_product(nice, weight) == product
+    if 1 <= weight <= 10_000:
+        assert math.math_weight_product(weight, 100) == weight
+
+
+@settings(max_examples=400)
+@given(u64s, spans_ns, spans_ns, st.integers(0, 10_000), st.integers(0, 10_000))
+def test_running_costs_virtual_time(
+    math: ctypes.CDLL, vtime: int, ran_ns: int, more_ns: int, weight: int, heavier: int
+) -> None:
+    def cost(ran_ns: int, weight: int) -> int:
+        return int((math.math_vtime_charge(vtime, ran_ns, weight) - vtime) % FULL)
+
+    assert cost(ran_ns, weight) == ran_ns * 100 // (weight or 1)
+    assert cost(ran_ns, 100) == ran_ns
+    assert cost(ran_ns, weight) <= cost(ran_ns + more_ns, weight)
+    assert cost(ran_ns, weight + heavier) <= cost(ran_ns, weight)
+
+
+@settings(max_examples=400)
+@given(u64s, half | st.integers(-2 * LEAD, 2 * LEAD))
+def test_virtual_time_stays_near_the_queue(math: ctypes.CDLL, vnow: int, ahead: int) -> None:
+    if ahead < LAG - FULL // 2 or ahead >= FULL // 2 - LEAD:
+        return  # nothing is this far away: the comparison would wrap
+    clamped = math.math_vtime_clamp((vnow + ahead) % FULL, vnow)
+    assert clamped == (vnow + min(max(ahead, -LAG), LEAD)) % FULL
+    assert math.math_vtime_clamp(clamped, vnow) == clamped
+
+
+@settings(max_examples=400)
+@given(debts_ns, u64s | spans_ns, st.integers(0, 1000))
+def test_a_debt_grows_by_the_share(math: ctypes.CDLL, debt: int, elapsed: int, permille: int) -> None:
+    grown = math.math_debt_accrue(debt, elapsed, permille)
+    assert grown == min(debt + min(elapsed, WINDOW) * permille // 1000, WINDOW)
+    assert debt <= grown <= WINDOW
+
+
+@settings(max_examples=400)
+@given(debts_ns, u64s | spans_ns)
+def test_a_debt_is_paid(math: ctypes.CDLL, debt: int, ran_ns: int) -> None:
+    rest = debt - min(ran_ns, WINDOW)
+    assert math.math_debt_pay(debt, ran_ns, 1) == max(rest, -WINDOW)
+    # time that nobody else wanted makes no overdraft, and forgives none
+    assert math.math_debt_pay(debt, ran_ns, 0) == max(rest, min(debt, 0))
+
+
+@settings(max_examples=400)
+@given(st.lists(st.tuples(st.booleans(), spans_ns, st.integers(0, 1000)), max_size=50))
+def test_a_debt_never_exceeds_a_window(math: ctypes.CDLL, steps: list[tuple[bool, int, int]]) -> None:
+    debt = 0
+    for pays, ns, permille in steps:
+        if pays:
+            debt = math.math_debt_pay(debt, ns, permille % 2)
+        else:
+            debt = math.math_debt_accrue(debt, ns, permille)
+        assert -WINDOW <= debt <= WINDOW
+
+
+def test_buckets_join_without_a_gap_and_are_fine() -> None:
+    bounds = [bucket_bounds(bucket) for bucket in range(LATENCY_BUCKETS)]
+    assert bounds[0][0] == 0
+    assert all(low[1] == high[0] for low, high in pairwise(bounds))
+    assert bounds[-1][1] is None
+    assert all((high - low) * 16 <= low for low, high in bounds if high is not None and low >= 1024), "6.25 %"
+
+
+@settings(max_examples=400)
+@given(u64s | spans_ns | st.integers(0, 40).map(lambda bit: 1 << bit), st.integers(-1, 1))
+def test_a_latency_lies_in_its_bucket(math: ctypes.CDLL, ns: int, beside: int) -> None:
+    ns = min(max(ns + beside, 0), FULL - 1)
+    bucket = math.math_latency_bucket(ns)
+    low, high = bucket_bounds(bucket)
+    assert low <= ns
+    assert high is None or ns < high
+    assert bucket <= math.math_latency_bucket(min(ns + 64, FULL - 1))
+
+
+def test_every_bucket_is_reached_at_its_bounds(math: ctypes.CDLL) -> None:
+    for bucket in range(LATENCY_BUCKETS):
+        low, high = bucket_bounds(bucket)
+        assert math.math_latency_bucket(low) == bucket
+        assert math.math_latency_bucket(FULL - 1 if high is None else high - 1) == bucket
