@@ -63,13 +63,15 @@ static void assign_class(struct task_struct *p, struct task_ctx *taskc, const st
 		taskc->tier = TIER_FAIR;
 }
 
-/* SCHED_IDLE is background whatever the rules say. */
+/* SCHED_IDLE is background and SCHED_BATCH never real-time, whatever the rules say. */
 static void apply_policy_class(struct task_struct *p, struct task_ctx *taskc)
 {
-	if (p->policy == SCHED_IDLE) {
+	if (p->policy == SCHED_IDLE)
 		taskc->tier = TIER_BACKGROUND;
+	else if (p->policy == SCHED_BATCH && taskc->tier == TIER_REALTIME)
+		taskc->tier = TIER_FAIR;
+	if (taskc->tier != TIER_REALTIME)
 		taskc->level = 0;
-	}
 }
 
 __hidden bool refresh_class(struct task_struct *p, struct task_ctx *taskc)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import os
 import sys
@@ -86,6 +87,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def entry() -> int:
+    gc.disable()  # a command is over before there is garbage worth a look
     try:
         return main(sys.argv[1:])
     except KeyboardInterrupt:
