@@ -196,10 +196,11 @@ def encode(image: PolicyImage, slot: int, generation: int, seed: int = 0) -> byt
     return bytes(policy) + built.buckets + built.rules + built.patterns
 
 
-def table_lengths(head: bytes) -> tuple[int, ...]:
-    """How many elements each of TABLES has."""
+def table_sizes(head: bytes) -> tuple[int, ...]:
+    """How many bytes each of TABLES has."""
     policy = Policy.from_buffer_copy(head)
-    return policy.bucket_mask + 1, policy.nr_rules, policy.nr_patterns
+    lengths = (policy.bucket_mask + 1, policy.nr_rules, policy.nr_patterns)
+    return tuple(n * ctypes.sizeof(element) for n, element in zip(lengths, TABLES, strict=True))
 
 
 def split(data: bytes) -> tuple[bytes, ...]:
@@ -207,8 +208,7 @@ def split(data: bytes) -> tuple[bytes, ...]:
     parts, at = [data[:HEAD_SIZE]], HEAD_SIZE
     if len(data) < HEAD_SIZE:
         raise ValueError(f"a policy of {len(data)} bytes")
-    for length, element in zip(table_lengths(data), TABLES, strict=True):
-        size = length * ctypes.sizeof(element)
+    for size in table_sizes(data):
         parts.append(data[at : at + size])
         at += size
     if at != len(data):
@@ -232,7 +232,7 @@ def decode(data: bytes) -> tuple[PolicyImage, int, int]:
         raise ValueError(f"policy of version {policy.abi_version}, this is {ABI_VERSION}")
     try:
         return _image_from(policy, data), policy.generation, policy.slot
-    except IndexError:
+    except (LookupError, TypeError, unpack_error):
         raise ValueError("a number in the policy is out of range") from None
 
 

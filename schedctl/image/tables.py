@@ -183,8 +183,7 @@ def _item(found: dict[str, set[int | str]]) -> ImageItem:
     values: dict[str, Any] = {}
     for key, alternatives in found.items():
         first = next(iter(alternatives))
-        if key == "nice":
-            assert isinstance(first, int)
+        if key == "nice" and isinstance(first, int):
             values[key] = tuple((half ^ 0x8000) - 0x8000 for half in (first & 0xFFFF, first >> 16))
         elif key in ("kthread", "leader"):
             values[key] = bool(first)

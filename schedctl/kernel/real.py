@@ -118,7 +118,9 @@ class RealKernel:
             for name, outer, table in zip(TABLE_MAPS, outers, tables, strict=True):
                 _write_table(outer, 0, name, table)
             slot.update(head)
-            if slot.lookup() + b"".join(_read_table(outer, 0) for outer in outers) != policy:
+            sizes = map(len, tables)
+            found = [_read_table(outer, 0, size) for outer, size in zip(outers, sizes, strict=True)]
+            if slot.lookup() + b"".join(found) != policy:
                 raise VerificationError("the kernel holds another policy than was written")
 
     def _start(self, bpf: libbpf.Object) -> None:
@@ -216,9 +218,9 @@ class RealKernel:
             parts = [inner.lookup()]
         if abi.version_of(parts[0]) != abi.ABI_VERSION:
             return parts[0]
-        for name in TABLE_MAPS:
+        for name, size in zip(TABLE_MAPS, abi.table_sizes(parts[0]), strict=True):
             with self._map(name) as outer:
-                parts.append(_read_table(outer, slot))
+                parts.append(_read_table(outer, slot, size))
         return b"".join(parts)
 
     def write_policy(self, slot: int, policy: bytes) -> None:
@@ -292,10 +294,11 @@ def _write_table(outer: libbpf.Map, slot: int, name: str, data: bytes) -> None:
         inner.close()
 
 
-def _read_table(outer: libbpf.Map, slot: int) -> bytes:
+def _read_table(outer: libbpf.Map, slot: int, size: int) -> bytes:
+    """Its first `size` bytes: a table without elements still has one."""
     inner = libbpf.Map.from_id(int.from_bytes(outer.lookup(slot)[:4], "little"))
     try:
-        return inner.elements()
+        return inner.elements()[:size]
     finally:
         inner.close()
 
