@@ -186,14 +186,14 @@ static bool pay_owed(struct cpu_ctx *cpuc, const struct head *head, u32 tier,
 }
 
 /*
- * Run the last thread of a queue if it is overdue: heads do not show it while newcomers
- * with smaller keys keep a slow queue busy. Not static: verified once, on its own.
+ * Since when the last thread of a queue waits if it is overdue, else 0; with `move` it runs
+ * next. Heads do not show it while newcomers with smaller keys keep a slow queue busy. Not
+ * static: verified once, on its own.
  */
-__noinline int move_overdue_tail(u32 domain, u32 queue, u64 now)
+__noinline u64 overdue_tail(u32 domain, u32 queue, u64 now, u32 move)
 {
-	u64 dsq_id = dsq_of(domain, queue);
+	u64 dsq_id = dsq_of(domain, queue), since = 0;
 	struct task_struct *p = NULL;
-	int moved = 0;
 
 	if (scx_bpf_dsq_nr_queued(dsq_id) < 2)
 		return 0;
@@ -201,32 +201,44 @@ __noinline int move_overdue_tail(u32 domain, u32 queue, u64 now)
 		struct task_ctx *taskc = lookup_task(p);
 
 		if (taskc && time_since(now, taskc->queued_at) > MAX_WAIT_NS)
-			moved = dsq_move_found_to_local(&___it, p);
+			since = taskc->queued_at;
+		if (since && move && !dsq_move_found_to_local(&___it, p))
+			since = 0;
 		break;
 	}
-	return moved;
+	return since;
 }
 
-static bool move_overdue(struct cpu_ctx *cpuc, const struct head *head, s32 cpu, u64 now)
+/* Whoever of the heads and, now and then, of the tails has waited longest. */
+static bool move_overdue(struct cpu_ctx *cpuc, const struct heads *heads, s32 cpu, u64 now)
 {
-	u32 i;
+	u64 oldest = heads->overdue.found ? heads->overdue_at : now;
+	u32 found = 2 * NR_QUEUES, i;
 
 	if (cpuc->overdue_ns >= OVERDUE_LIMIT_NS)
 		return false;
 	if (time_since(now, cpuc->tails_at) > TAILS_EVERY_NS) {
 		cpuc->tails_at = now;
 		bpf_for(i, 0, 2 * NR_QUEUES) {
-			u32 domain = i & 1 ? DOMAIN_CPU0 + cpu : DOMAIN_SHARED, queue = i / 2;
+			u64 since = overdue_tail(i & 1 ? DOMAIN_CPU0 + cpu : DOMAIN_SHARED, i / 2,
+						 now, 0);
 
-			if (!move_overdue_tail(domain, queue, now))
+			if (!since)
 				continue;
 			cpuc->tails_at = now - TAILS_EVERY_NS + TAILS_PAUSE_NS;
-			cpuc->next_grant = GRANT_OVERDUE;
-			cpuc->next_rank = queue;
-			return true;
+			if (time_before(since, oldest)) {
+				oldest = since;
+				found = i;
+			}
 		}
 	}
-	return move_granted(cpuc, head, GRANT_OVERDUE);
+	if (found < 2 * NR_QUEUES &&
+	    overdue_tail(found & 1 ? DOMAIN_CPU0 + cpu : DOMAIN_SHARED, found / 2, now, 1)) {
+		cpuc->next_grant = GRANT_OVERDUE;
+		cpuc->next_rank = found / 2;
+		return true;
+	}
+	return move_granted(cpuc, &heads->overdue, GRANT_OVERDUE);
 }
 
 static bool move_any(s32 cpu)
@@ -261,7 +273,7 @@ __hidden void dispatch_cpu(s32 cpu, struct task_struct *prev)
 	look_at_queues(&heads, cpu, now);
 	note_backlog(cpuc, &heads, prevc);
 
-	if (move_overdue(cpuc, &heads.overdue, cpu, now)) {
+	if (move_overdue(cpuc, &heads, cpu, now)) {
 		count(nr_overdue);
 		return;
 	}

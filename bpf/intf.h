@@ -18,15 +18,19 @@ typedef int64_t s64;
 #endif
 
 /* Raised with every change of a struct below. */
-#define ABI_VERSION 1
+#define ABI_VERSION 2
 
 enum policy_limits {
-	MAX_CLASSES = 64, /* the reserved class "default" (0) included */
-	MAX_RULES = 512,
-	MAX_CGROUPS = 64, /* distinct cgroup patterns: one bit each in cgroup_entry.matched */
+	MAX_CLASSES = 256, /* the reserved class "default" (0) included */
+	MAX_RULES = 65536, /* entries: one per alternative of a rule's anchor */
+	MAX_PATTERNS = 262144,
+	MAX_RULE_PATTERNS = 64, /* of one entry */
+	MAX_BUCKET_RULES = 64, /* entries that share an anchor */
+	MAX_SCANNED = 64, /* entries without an anchor */
+	MAX_LENGTHS = 24, /* of the anchors of one subject, per direction */
+	MAX_PROBES = 8, /* of one look-up in the index */
 	NAME_LEN = 32, /* NUL included */
-	COMM_PATTERN_LEN = 32, /* NUL included */
-	CGROUP_PATTERN_LEN = 128, /* NUL included */
+	PATTERN_LEN = 128, /* NUL included */
 	LATENCY_BUCKETS = 336,
 	EXIT_REASON_LEN = 128,
 	EXIT_MSG_LEN = 1024,
@@ -44,15 +48,29 @@ enum policy_tier {
 	NR_TIERS = 3,
 };
 
-enum comm_kind {
-	COMM_ANY = 0, /* the rule has no comm predicate */
-	COMM_LITERAL = 1,
-	COMM_GLOB = 2,
+/* What a pattern looks at. */
+enum subject {
+	SUBJECT_COMM = 0,
+	SUBJECT_EXE = 1,
+	SUBJECT_UNIT = 2,
+	SUBJECT_USER_UNIT = 3,
+	SUBJECT_CGROUP = 4, /* the whole path from the root */
+	SUBJECT_CGROUP_PART = 5, /* any one component of it */
+	NR_TEXT_SUBJECTS = 6, /* the others are numbers */
+	SUBJECT_UID = 6,
+	SUBJECT_GID = 7,
+	SUBJECT_KTHREAD = 8, /* 0 or 1 */
+	SUBJECT_LEADER = 9, /* 0 or 1 */
+	SUBJECT_NICE = 10, /* lowest in the low 16 bits, highest in the high ones */
+	SUBJECT_EXE_OWNER = 11, /* a uid */
+	SUBJECT_REALTIME_UID = 12, /* in the index only: whose threads any rule may lift */
+	NR_SUBJECTS = 13,
 };
 
-enum cgroup_kind {
-	CGROUP_COMPONENT = 0, /* pattern without '/': any one component of the path */
-	CGROUP_PATH = 1, /* pattern with '/': the whole path from the root */
+enum anchor {
+	ANCHOR_EQUAL = 0, /* the whole text, or a number */
+	ANCHOR_PREFIX = 1,
+	ANCHOR_SUFFIX = 2,
 };
 
 struct policy_class {
@@ -65,36 +83,63 @@ struct policy_class {
 	u8 pad[2];
 };
 
-/* Rules stand in rank order: the first one that matches decides. */
-struct policy_rule {
-	char comm[COMM_PATTERN_LEN]; /* NUL-padded */
-	u16 class_id; /* index into policy.classes */
-	u16 cgroup; /* index into policy.cgroups + 1; 0 = no cgroup predicate */
-	u8 comm_kind; /* enum comm_kind */
-	u8 pad[3];
+/* Which lengths of anchors occur: bit per length in bytes. */
+struct policy_lengths {
+	u64 prefix[PATTERN_LEN / 64];
+	u64 suffix[PATTERN_LEN / 64];
 };
 
-struct policy_cgroup {
-	char pattern[CGROUP_PATTERN_LEN]; /* NUL-padded */
-	u32 kind; /* enum cgroup_kind */
-	u32 pad;
-};
-
-/* One slot: the whole policy in one map value, so that one write changes all of it. */
+/*
+ * The head of a slot: with one write of the outer map all of the policy changes. The rules
+ * are in three tables of the same slot, made anew with each policy and of just its size.
+ */
 struct policy {
 	u32 abi_version;
-	u32 slot; /* 0 = policy_a, 1 = policy_b: selects the half of class_stats */
+	u32 slot; /* 0 = policy_a, 1 = policy_b: selects the tables and the half of class_stats */
 	u64 generation; /* rises with every change, never 0 */
+	u64 seed; /* of the index's hash */
 	char profile[NAME_LEN];
 	u32 order; /* enum policy_order */
 	u32 fair_share_permille;
 	u32 nr_classes;
 	u32 nr_rules;
-	u32 nr_cgroups;
-	u32 pad;
+	u32 nr_patterns;
+	u32 nr_scanned; /* the first rules: looked at for every thread */
+	u32 bucket_mask; /* size of the index - 1 */
+	u32 subjects; /* bit per enum subject: some rule looks at it */
+	struct policy_lengths lengths[NR_TEXT_SUBJECTS];
 	struct policy_class classes[MAX_CLASSES];
-	struct policy_rule rules[MAX_RULES];
-	struct policy_cgroup cgroups[MAX_CGROUPS];
+};
+
+/* The index: open addressing. Which rules have the anchor with this hash. */
+struct policy_bucket {
+	u64 hash; /* anchor_hash() over subject, enum anchor and the bytes */
+	u32 first; /* index of a rule */
+	u32 nr; /* 0 = the slot is empty */
+};
+
+/* An entry; those with one anchor stand together, by rank. Several can be of one rule. */
+struct policy_rule {
+	u32 rank; /* the smallest that matches decides */
+	u32 first; /* index of its first pattern: the anchor */
+	u16 nr; /* of its patterns */
+	u16 class_id; /* index into policy.classes */
+	u8 trusted; /* may lift threads of every user */
+	u8 walks; /* needs the cgroup's texts, which its anchor does not bring */
+	u8 pad[2];
+};
+
+/*
+ * Patterns of one clause are alternatives; all clauses of group 0 must match, and of no
+ * other group all. Clauses and groups stand together.
+ */
+struct policy_pattern {
+	u8 subject;
+	u8 is_glob; /* 0: compared as it is */
+	u8 clause;
+	u8 group; /* 0, or the number of an excluded item */
+	u32 value; /* of a number; of a text its length */
+	char text[PATTERN_LEN]; /* NUL-padded */
 };
 
 /*
@@ -122,7 +167,7 @@ struct sched_stats {
 	u64 nr_no_context; /* threads scheduled as fair because they have no context */
 	u64 nr_restricted; /* enqueues into a CPU's own queue: affinity or migration disabled */
 	u64 nr_slot_taken; /* urgent wake-ups that found another one under way to that CPU */
-	u64 nr_cgroup_overflow; /* cgroup paths too long or too deep to be matched */
+	u64 nr_path_overflow; /* paths of a cgroup or a program too long or too deep to be matched */
 	u64 nr_cpu_offline;
 	u64 nr_cpu_online;
 };
@@ -153,11 +198,12 @@ struct task_ctx {
 	u32 uid;
 	u32 gid;
 	u32 exec_id;
+	s32 static_prio; /* 120 + nice */
 	u32 domain; /* the queues whose virtual time `vtime` is relative to */
 	u32 held_back; /* matched a real-time class without the privilege */
 	u32 sched_policy; /* SCHED_NORMAL, SCHED_BATCH or SCHED_IDLE */
 	u32 overdue; /* it runs because of its age */
-	u32 reserved[5];
+	u32 reserved[4];
 };
 
 /* Written once by ops.exit; kind 0 = attached or never attached. */

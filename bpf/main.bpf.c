@@ -67,6 +67,8 @@ void BPF_STRUCT_OPS(schedctl_enqueue, struct task_struct *p, u64 enq_flags)
 			rekey(taskc);
 		if (taskc->slice_used_ns + SLICE_MIN_NS > SLICE_NS)
 			release_job(taskc, bpf_ktime_get_ns());
+		if (taskc->overdue && !taskc->queued_at)
+			end_overdue(taskc, bpf_ktime_get_ns());
 	}
 	enqueue_task(p, taskc, enq_flags);
 }
@@ -117,6 +119,7 @@ void BPF_STRUCT_OPS(schedctl_runnable, struct task_struct *p, u64 enq_flags)
 	if (!(enq_flags & SCX_ENQ_WAKEUP))
 		return;
 	taskc->queued_at = 0;
+	taskc->overdue = 0;
 	taskc->woken_at = now;
 	stats = lookup_class_stats(taskc);
 	if (stats) {
@@ -147,8 +150,12 @@ static void note_running(struct task_struct *p, struct task_ctx *taskc, struct c
 		}
 	}
 	taskc->woken_at = 0;
-	/* not by the CPU's grant: that is lost where another thread comes in between */
-	taskc->overdue = taskc->queued_at && time_since(now, taskc->queued_at) > MAX_WAIT_NS;
+	/*
+	 * Not by the CPU's grant: that is lost where another thread comes in between. And the
+	 * mark stays where the kernel takes a running thread out and puts it back, as in exit.
+	 */
+	if (taskc->queued_at)
+		taskc->overdue = time_since(now, taskc->queued_at) > MAX_WAIT_NS;
 	taskc->queued_at = 0;
 	if (cpuc->grant == GRANT_OWED)
 		task_set_slice(p, OWED_QUANTUM_NS);
@@ -193,8 +200,6 @@ void BPF_STRUCT_OPS(schedctl_stopping, struct task_struct *p, bool runnable)
 		if (stats && p->flags & PF_KTHREAD && p->nr_cpus_allowed == 1)
 			stats->kthread_ns += ran_ns;
 		charge(p, taskc, cpuc, now);
-		if (runnable && taskc->overdue)
-			end_overdue(taskc, now);
 	}
 	cpuc->grant = GRANT_NONE;
 }

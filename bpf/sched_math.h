@@ -128,4 +128,16 @@ static inline u32 latency_bucket(u64 ns)
 	return bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS - 1;
 }
 
+/* The hash of an anchor: start, one step per byte (a number: its four, lowest first). */
+static inline u64 anchor_hash_start(u64 seed, u32 subject, u32 anchor)
+{
+	return seed ^ (u64)(subject << 2 | anchor) * 0x9e3779b97f4a7c15ULL;
+}
+
+static inline u64 anchor_hash_step(u64 hash, u8 byte)
+{
+	hash = (hash ^ byte) * 0x100000001b3ULL;
+	return hash ^ hash >> 29;
+}
+
 #endif

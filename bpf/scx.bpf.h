@@ -14,6 +14,7 @@
 
 #define PF_EXITING 0x00000004
 #define PF_KTHREAD 0x00200000
+#define NICE_0_PRIO 120
 #define SCHED_BATCH 3
 #define SCHED_IDLE 5
 

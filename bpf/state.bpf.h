@@ -56,11 +56,6 @@ struct domain_ctx {
 	u64 vnow[NR_TIERS + 1]; /* virtual time of its fair and background queue */
 } __attribute__((aligned(64)));
 
-struct cgroup_entry {
-	u64 generation;
-	u64 matched; /* bit per policy.cgroups */
-};
-
 struct policy_slot {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 from schedctl.errors import ConflictError, VerificationError
 from schedctl.image.abi import encode, generation_of
 from schedctl.image.model import PolicyImage
@@ -24,7 +26,7 @@ def apply_plan(kernel: Kernel, plan: Plan) -> Observation:
             case Action.RELEASE:
                 kernel.release()
             case Action.ATTACH:
-                kernel.attach(encode(plan.desired, 0, FIRST_GENERATION))
+                kernel.attach(encode(plan.desired, 0, FIRST_GENERATION, secrets.randbits(64)))
             case Action.CHANGE:
                 assert plan.generation is not None
                 _change(kernel, plan.desired, plan.generation)
@@ -39,11 +41,11 @@ def _change(kernel: Kernel, desired: PolicyImage, generation: int) -> None:
     idle = (active + 1) % NR_SLOTS
     if generation_of(kernel.read_policy(active)) != generation:
         raise ConflictError("the running policy has changed since the plan was made", "plan again")
-    written = encode(desired, idle, generation + 1)
+    written = encode(desired, idle, generation + 1, secrets.randbits(64))
     kernel.write_policy(idle, written)
     if kernel.read_policy(idle) != written:
         raise VerificationError("the kernel did not keep the new policy; the old one still runs")
-    kernel.clear_class_stats(idle)
+    kernel.clear_class_stats(idle, len(desired.classes))
     kernel.flip(idle)
     if kernel.active_slot() != idle:
         raise VerificationError("the kernel did not switch to the new policy; the old one still runs")

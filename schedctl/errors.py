@@ -7,6 +7,7 @@ and, where there is one, a hint what to do.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -32,6 +33,10 @@ class Problem:
 
     def sort_key(self) -> tuple[str, int, int, str]:
         return (self.file, self.line, self.column, self.message)
+
+
+def sorted_problems(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    return tuple(sorted(problems, key=Problem.sort_key))
 
 
 def format_problem(problem: Problem) -> str:
@@ -81,7 +86,7 @@ class ProfileError(SchedctlError):
     exit_code = 65
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
-        problems = tuple(sorted(problems, key=Problem.sort_key))
+        problems = sorted_problems(problems)
         errors = sum(p.severity == "error" for p in problems)
         super().__init__(f"{errors} problem{'' if errors == 1 else 's'} in the profile", None, problems)
 

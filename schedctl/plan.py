@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -133,13 +134,13 @@ def diff(live: PolicyImage | None, desired: PolicyImage) -> tuple[Change, ...]:
     if live == desired:
         return ()
     changes = [*_scalars(live, desired), *_classes(live.classes if live else (), desired.classes)]
-    changes += _rules(live.rules if live else (), desired.rules)
+    changes += _rules(_declared(live.rules) if live else (), _declared(desired.rules))
     return tuple(changes)
 
 
 def _scalars(live: PolicyImage | None, desired: PolicyImage) -> Iterator[Change]:
     old, new = live.to_document() if live else {}, desired.to_document()
-    for key in ("profile", "order", "fair_share"):
+    for key in ("profile", "order", "fair_share", "realtime_uids"):
         yield from _values({key: old.get(key)}, {key: new[key]}, "")
 
 
@@ -155,6 +156,11 @@ def _classes(live: Sequence[ImageClass], desired: Sequence[ImageClass]) -> Itera
     kept_old, kept_new = [n for n in old if n in new], [n for n in new if n in old]
     if kept_old != kept_new:
         yield Change(Operation.REPLACE, "classes", kept_old, kept_new)
+
+
+def _declared(rules: Sequence[ImageRule]) -> list[ImageRule]:
+    """Without those that every class has for `schedctl run`: they change with the classes."""
+    return [rule for rule in rules if not rule.implicit]
 
 
 def _rules(live: Sequence[ImageRule], desired: Sequence[ImageRule]) -> Iterator[Change]:
@@ -183,11 +189,21 @@ def _values(old: dict[str, Any], new: dict[str, Any], prefix: str) -> Iterator[C
 def _shown(path: str, value: Any) -> str:
     if isinstance(value, dict):
         if "class" in value:
-            predicates = [f'{key} "{value[key]}"' for key in ("comm", "cgroup") if key in value]
-            return f"{' and '.join(predicates) or 'every thread'} is {value['class']}"
+            excluded = "".join(f", not {_predicates(item)}" for item in value.get("not", ()))
+            return f"{_predicates(value['match'])}{excluded} is {value['class']}"
         return ", ".join(f"{key.removesuffix('_ns')} {_shown(key, item)}" for key, item in value.items())
     if isinstance(value, list):
         return ", ".join(map(str, value))
     if path.endswith("_ns") and isinstance(value, int):
         return format_duration(value)
     return str(value)
+
+
+def _predicates(item: dict[str, Any]) -> str:
+    """`comm "a" or "b" and user 0`."""
+    said = []
+    for key, value in item.items():
+        values = value if isinstance(value, list) else [value]
+        joined = " to " if key == "nice" else " or "
+        said.append(f"{key} {joined.join(json.dumps(v, ensure_ascii=False) for v in values)}")
+    return " and ".join(said) or "every thread"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Durations, rates and shares, exact: text in, integers of ns or Fractions out.
+"""Durations, rates, shares and ranges of nice, exact: text in, integers (of ns) or Fractions out.
 
 Each parser raises ValueError with a message for a person; `hint_of` says what to write instead.
 """
@@ -16,6 +16,7 @@ _NUMBER = r"([0-9]{1,18}(?:\.[0-9]{1,18})?)"
 _DURATION = re.compile(_NUMBER + "(ns|us|ms|s)")
 _RATE = re.compile("(?:([0-9]{1,18})/)?" + _NUMBER + "(Hz|kHz)")
 _SHARE = re.compile(_NUMBER + "%")
+_NICE = re.compile(r"(-?\d{1,2})(?:\.\.(-?\d{1,2}))?")
 
 
 def _exact_ns(text: str) -> Fraction | None:
@@ -51,6 +52,17 @@ def parse_share(text: str) -> Fraction:
     if not match:
         raise ValueError(f"{text!r} is not a share")
     return Fraction(match[1]) / 100
+
+
+def parse_nice(text: str) -> tuple[int, int]:
+    """ "-20..-5" -> (-20, -5), lowest and highest; "5" -> (5, 5)."""
+    match = _NICE.fullmatch(text)
+    if not match:
+        raise ValueError(f"{text!r} is not a nice value or a range of them")
+    low, high = int(match[1]), int(match[2] or match[1])
+    if not -20 <= low <= high <= 19:
+        raise ValueError(f"{text!r} is not a range from -20 to 19, the lower end first")
+    return low, high
 
 
 def format_duration(ns: int) -> str:

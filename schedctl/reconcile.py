@@ -9,10 +9,12 @@ from pathlib import Path
 from schedctl.apply import apply_plan
 from schedctl.image.compile import compile_image
 from schedctl.image.model import PolicyImage
+from schedctl.kernel.hostinfo import read_facts
 from schedctl.kernel.protocol import Kernel
 from schedctl.observe import Observation, observe
 from schedctl.plan import Plan, make_plan
 from schedctl.profile import load_profile
+from schedctl.resolve.accounts import names_of
 from schedctl.resolve.assignment import resolve
 
 
@@ -23,8 +25,9 @@ class Outcome:
 
 
 def desired_image(path: Path) -> PolicyImage:
-    """Load, check, resolve, compile; raises MissingError or ProfileError with all problems."""
-    return compile_image(resolve(load_profile(path)))
+    """Load, check, resolve on this host, compile; raises MissingError or ProfileError with all problems."""
+    profile = load_profile(path)
+    return compile_image(resolve(profile, read_facts(names_of(profile))))
 
 
 def plan_change(kernel: Kernel, desired: PolicyImage) -> Plan:

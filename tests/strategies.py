@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 from hypothesis import strategies as st
@@ -30,10 +31,27 @@ CGROUPS = ("game.slice", "/system.slice/*", "/user.slice/user-0.slice/*", "build
 
 durations_ns = st.integers(MIN_DURATION_NS, MAX_DURATION_NS)
 match_items = st.builds(
-    lambda comm, cgroup: MatchItem(tuple(comm), tuple(cgroup), ORIGIN),
+    lambda comm, cgroup, unit, user, leader, nice: MatchItem(
+        comm=tuple(comm),
+        cgroup=tuple(cgroup),
+        unit=tuple(unit),
+        user=tuple(user),
+        leader=leader,
+        nice=nice,
+        origin=ORIGIN,
+    ),
     st.lists(st.sampled_from(COMMS), max_size=3, unique=True),
     st.lists(st.sampled_from(CGROUPS), max_size=2, unique=True),
-).filter(lambda item: item.comm or item.cgroup)
+    st.lists(st.sampled_from(("a.service", "*.scope")), max_size=1),
+    st.lists(st.sampled_from(("0", "1000")), max_size=2, unique=True),
+    st.none() | st.booleans(),
+    st.none() | st.just((-20, -5)),
+).filter(lambda item: item.comm or item.cgroup or item.unit)
+whole_items = st.builds(
+    lambda item, excluded: replace(item, excluded=tuple(excluded)),
+    match_items,
+    st.lists(match_items, max_size=2),
+)
 policies = st.builds(
     Policy, st.sampled_from(Order), st.integers(10, 900).map(lambda permille: Fraction(permille, 1000))
 )
@@ -45,7 +63,7 @@ def thread_classes(draw: st.DrawFn, name: str) -> ThreadClass:
     weight = draw(st.integers(1, 10000))
     if name == "default":
         return ThreadClass(name, "", (), 0, Tier.FAIR, None, None, None, weight, ORIGIN)
-    match = tuple(draw(st.lists(match_items, min_size=1, max_size=3)))
+    match = tuple(draw(st.lists(whole_items, min_size=1, max_size=3)))
     precedence, tier = draw(st.integers(-2, 2)), draw(st.sampled_from(Tier))
     if tier is not Tier.REALTIME:
         return ThreadClass(name, "", match, precedence, tier, None, None, None, weight, ORIGIN)

@@ -10,7 +10,7 @@ def test_every_key_has_a_proof() -> None:
     proven = {proof.knob for proof in collected()}
     keys = {key for key in schema_keys() if key.rsplit(".", 1)[-1] not in EXEMPT}
     assert "classes.*.match.comm" in keys
-    assert keys - proven == set()
+    assert keys <= proven, keys - proven
 
 
 def test_the_page_is_up_to_date() -> None:

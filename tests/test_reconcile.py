@@ -21,8 +21,8 @@ from schedctl.errors import (
     SchedctlError,
     VerificationError,
 )
-from schedctl.image.abi import encode, generation_of
-from schedctl.image.model import ImageClass, ImageRule, PolicyImage
+from schedctl.image.abi import decode, generation_of
+from schedctl.image.model import ImageClass, ImageItem, ImageRule, PolicyImage
 from schedctl.image.stats import ClassStats, ExitRecord
 from schedctl.observe import Owner, drift, observe
 from schedctl.plan import Action, Operation, Plan, diff, make_plan
@@ -33,7 +33,9 @@ from tests.strategies import images
 
 DEFAULT = ImageClass("default", Tier.FAIR, 0, 0, 0, 100)
 GAME = ImageClass("game", Tier.REALTIME, 6, 0, 4_000_000, 100)
-A = PolicyImage("one", Order.EDF, Fraction(1, 10), (DEFAULT, GAME), (ImageRule("game", "game", None),))
+A = PolicyImage(
+    "one", Order.EDF, Fraction(1, 10), (DEFAULT, GAME), (ImageRule("game", ImageItem(comm=("game",))),)
+)
 B = replace(A, fair_share=Fraction(1, 5), classes=(DEFAULT, replace(GAME, level=3)))
 STALL = ExitRecord(1026, 0, 1, "runnable task stall", "cc1[7] did not run for 30s")
 
@@ -224,7 +226,8 @@ def test_a_policy_of_another_layout_is_not_read() -> None:
 def patched(live: PolicyImage, plan: Plan) -> PolicyImage:
     """The live image after the plan's changes, one by one: the plan read as a description."""
     document = live.to_document()
-    classes, rules, added = document["classes"], list(document["rules"]), dict[int, Any]()
+    classes, added = document["classes"], dict[int, Any]()
+    rules: list[Any] = [rule.to_document() for rule in live.rules if not rule.implicit]
     for change in plan.changes:
         part, _, rest = change.path.partition(".")
         name, _, key = rest.partition(".")
@@ -254,7 +257,10 @@ def patched(live: PolicyImage, plan: Plan) -> PolicyImage:
     image = PolicyImage.from_document(document)
     kept = {cls.name for cls in live.classes}
     assert [n for n in document["classes"] if n in kept] == [n for n in order if n in kept]
-    return replace(image, classes=tuple(sorted(image.classes, key=lambda cls: order[cls.name])))
+    # nor are the rules of `schedctl run`, which every class has
+    implicit = tuple(rule for rule in plan.desired.rules if rule.implicit)
+    classes_in_order = tuple(sorted(image.classes, key=lambda cls: order[cls.name]))
+    return replace(image, classes=classes_in_order, rules=(*implicit, *image.rules))
 
 
 @given(images, images)
@@ -275,7 +281,8 @@ def test_a_first_plan_adds_everything(desired: PolicyImage) -> None:
     changes = diff(None, desired)
     assert {change.operation for change in changes} == {Operation.ADD}
     document = desired.to_document()
-    assert len(changes) == 3 + len(document["classes"]) + len(document["rules"])
+    declared = [rule for rule in desired.rules if not rule.implicit]
+    assert len(changes) == 4 + len(document["classes"]) + len(declared)
     assert {c.path.removeprefix("classes.") for c in changes} >= set(document["classes"])
 
 
@@ -292,4 +299,4 @@ def test_generations_survive_a_refused_flip() -> None:
         reconcile(kernel, B)
     assert generation_of(kernel.slots[1]) == 2
     reconcile(kernel, A)
-    assert kernel.slots[kernel.active] == encode(A, 0, 1)
+    assert decode(kernel.slots[kernel.active]) == (A, 1, 0)

@@ -30,11 +30,12 @@ def run(args: argparse.Namespace) -> Report:
 def _check(kernel: Kernel, source: Source, diff: bool) -> Report:
     from schedctl.reconcile import plan_change
 
-    plan = plan_change(kernel, source.image)
+    plan = plan_change(kernel, source.compiled.image)
     return Report(
         text="\n".join(plan.lines() if diff else plan.lines()[:1]),
         data={"plan": plan.to_document()},
         exit_code=EXIT_PENDING if plan.changed else EXIT_OK,
+        problems=source.compiled.problems,
     )
 
 
@@ -43,11 +44,12 @@ def _apply(kernel: Kernel, source: Source, diff: bool) -> Report:
     from schedctl.reconcile import reconcile
 
     with locked(paths.lock_file()), _noted(source):
-        outcome = reconcile(kernel, source.image)
+        outcome = reconcile(kernel, source.compiled.image)
     return Report(
         text="\n".join(_lines(outcome.plan, outcome.observation.generation, diff)),
         data={"plan": outcome.plan.to_document(), "generation": outcome.observation.generation},
         changed=outcome.plan.changed,
+        problems=source.compiled.problems,
     )
 
 

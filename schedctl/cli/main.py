@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import os
 import sys
@@ -28,15 +29,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"schedctl {__version__}")
     common = _Parser(add_help=False)
     common.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    facts = _Parser(add_help=False)
+    facts.add_argument("--facts", metavar="FILE", help="resolve for the host whose facts are in FILE")
+    offline = [common, facts]
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", parser_class=_Parser)
 
-    validate = verbs.add_parser("validate", parents=[common], help="check profiles, report all problems")
+    validate = verbs.add_parser("validate", parents=offline, help="check profiles, report all problems")
     validate.add_argument("sources", nargs="*", metavar="PROFILE", help=SOURCE_HELP)
-    show_ = verbs.add_parser("show", parents=[common], help="the resolved policy, or the live one")
+    show_ = verbs.add_parser("show", parents=offline, help="the resolved policy, or the live one")
     what = show_.add_mutually_exclusive_group()
     what.add_argument("source", nargs="?", metavar="PROFILE", help=SOURCE_HELP)
     what.add_argument("--live", action="store_true", help="what the kernel runs now")
-    plan = verbs.add_parser("plan", parents=[common], help="what apply would change (exit 2: something)")
+    plan = verbs.add_parser("plan", parents=offline, help="what apply would change (exit 2: something)")
     plan.add_argument("source", nargs="?", metavar="PROFILE", help=SOURCE_HELP)
     apply = verbs.add_parser("apply", parents=[common], help="make the kernel run a profile")
     apply.add_argument("source", nargs="?", metavar="PROFILE", help=SOURCE_HELP)
@@ -44,6 +48,17 @@ def _parser() -> argparse.ArgumentParser:
     apply.add_argument("--diff", action="store_true", help="print each difference")
     verbs.add_parser("status", parents=[common], help="what the kernel runs, read from the kernel")
     verbs.add_parser("detach", parents=[common], help="back to the kernel's own scheduler")
+    explain = verbs.add_parser("explain", parents=offline, help="why a thread has its class")
+    explain.add_argument("target", nargs="?", metavar="TID|NAME", help="live threads, by number or name")
+    explain.add_argument("--profile", metavar="PROFILE", help=SOURCE_HELP)
+    explain.add_argument("--thread", metavar="KEY=…,…", help="a thread that is only described: comm=…,uid=…")
+    match = verbs.add_parser("match", parents=[common], help="which threads a rule would take")
+    match.add_argument("rule", nargs="+", metavar="KEY=GLOB", help="as in a profile; not:KEY=GLOB excludes")
+    run = verbs.add_parser("run", help="a command in a class: schedctl run CLASS [--] COMMAND…")
+    run.add_argument("class_name", metavar="CLASS")
+    run.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
+    run.set_defaults(json=False)
+    verbs.add_parser("facts", parents=[common], help="what this host is, as profiles see it")
     verbs.add_parser("version", parents=[common], help="versions of schedctl, kernel and libbpf")
     return parser
 
@@ -72,6 +87,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def entry() -> int:
+    gc.disable()  # a command is over before there is garbage worth a look
     try:
         return main(sys.argv[1:])
     except KeyboardInterrupt:

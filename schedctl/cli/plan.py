@@ -6,17 +6,44 @@ from __future__ import annotations
 import argparse
 
 from schedctl.cli.report import Report
-from schedctl.cli.source import image_of
-from schedctl.errors import EXIT_OK, EXIT_PENDING
+from schedctl.cli.source import Compiled, compiled, profile_of
+from schedctl.errors import EXIT_OK, EXIT_PENDING, HostError, Problem
+from schedctl.observe import Observation, Owner
+from schedctl.plan import Plan, make_plan
 
 
 def run(args: argparse.Namespace) -> Report:
-    from schedctl.kernel.real import RealKernel
-    from schedctl.reconcile import plan_change
-
-    plan = plan_change(RealKernel(), image_of(args.source))
+    found = compiled(profile_of(args.source), args.facts)
+    plan, notes = _here(found) if args.facts is None else _elsewhere(found)
     return Report(
         text="\n".join(plan.lines()),
         data={"plan": plan.to_document()},
         exit_code=EXIT_PENDING if plan.changed else EXIT_OK,
+        problems=(*found.problems, *notes),
     )
+
+
+def _here(found: Compiled) -> tuple[Plan, tuple[Problem, ...]]:
+    from schedctl.kernel.real import RealKernel
+    from schedctl.reconcile import plan_change
+
+    return plan_change(RealKernel(), found.image), ()
+
+
+def _elsewhere(found: Compiled) -> tuple[Plan, tuple[Problem, ...]]:
+    """Facts do not say which policy runs there: the plan of a host on which nothing is attached."""
+    facts = found.facts
+    state = facts.kernel.sched_ext
+    if state is None:
+        raise HostError(f"{facts.hostname}: Linux {facts.kernel.release} there has no sched_ext")
+    runs = f"{facts.kernel.ops} was attached" if facts.kernel.ops else "nothing was attached"
+    note = Problem(
+        "note",
+        "",
+        0,
+        0,
+        "",
+        f"facts do not say which policy {facts.hostname} runs: this is the plan for none ({runs} there)",
+    )
+    nothing = Observation(state, None, 0, Owner.NONE, privileged=True)
+    return make_plan(found.image, nothing), (note,)

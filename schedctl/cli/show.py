@@ -8,16 +8,19 @@ import argparse
 import yaml
 
 from schedctl.cli.report import Report
-from schedctl.cli.source import image_of
-from schedctl.errors import MissingError
+from schedctl.cli.source import compiled, profile_of
+from schedctl.errors import MissingError, UsageError
 from schedctl.image.model import PolicyImage
 
 
 def run(args: argparse.Namespace) -> Report:
-    image = _live() if args.live else image_of(args.source)
+    if args.live and args.facts:
+        raise UsageError("--live shows what this host runs, --facts is about another", "leave one out")
+    found = None if args.live else compiled(profile_of(args.source), args.facts)
+    image = found.image if found else _live()
     document = image.to_document()
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, default_flow_style=False)
-    return Report(text=text, data={"image": document})
+    return Report(text=text, data={"image": document}, problems=found.problems if found else ())
 
 
 def _live() -> PolicyImage:

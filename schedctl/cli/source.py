@@ -9,22 +9,38 @@ from pathlib import Path
 
 from schedctl import paths
 from schedctl.choice import chosen_file, standing_profile
+from schedctl.cli.host import facts_for
+from schedctl.errors import Problem
 from schedctl.image.compile import compile_image
 from schedctl.image.model import PolicyImage
 from schedctl.profile import check_and_parse, find_profile, load_profile, load_profile_bytes
 from schedctl.profile.document import MAX_BYTES, load_bytes, read_file
 from schedctl.profile.model import Profile
-from schedctl.resolve.assignment import resolve
+from schedctl.resolve.assignment import Assignment, resolve
+from schedctl.resolve.facts import HostFacts
 from schedctl.selected import Selected
 
 STDIN = "-"
 
 
 @dataclass(frozen=True, slots=True)
+class Compiled:
+    """A profile's policy for one host; `problems` are warnings and notes."""
+
+    image: PolicyImage
+    assignment: Assignment
+    facts: HostFacts
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        return self.assignment.problems
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """`copy` is the text of a profile that is not followed: it came from a path or standard input."""
 
-    image: PolicyImage
+    compiled: Compiled
     selected: Selected
     copy: bytes | None = None
 
@@ -44,13 +60,16 @@ def load_source(word: str) -> tuple[Profile, bytes | None]:
     return load_profile(find_profile(word, paths.profile_dirs())), None
 
 
-def compiled(profile: Profile) -> PolicyImage:
-    return compile_image(resolve(profile))
+def compiled(profile: Profile, facts_file: str | None = None) -> Compiled:
+    """Resolved and compiled for this host, or for the one whose facts are in a file."""
+    facts = facts_for(profile, facts_file)
+    assignment = resolve(profile, facts)
+    return Compiled(compile_image(assignment), assignment, facts)
 
 
-def current_image() -> PolicyImage:
+def current_profile() -> Profile:
     """What is selected now, else what stands in schedctl.yaml."""
-    return compiled(load_profile(chosen_file() or standing_profile()))
+    return load_profile(chosen_file() or standing_profile())
 
 
 def source_to_apply(word: str | None) -> Source:
@@ -58,13 +77,12 @@ def source_to_apply(word: str | None) -> Source:
     if word is None:
         return Source(compiled(load_profile(standing_profile())), Selected())
     profile, copy = load_source(word)
-    image = compiled(profile)
     if copy is None:
-        return Source(image, Selected.profile(word))
+        return Source(compiled(profile), Selected.profile(word))
     target = paths.run_dir() / "selected.d" / f"{profile.name}.yaml"
-    return Source(image, Selected.copy(target), copy)
+    return Source(compiled(profile), Selected.copy(target), copy)
 
 
-def image_of(word: str | None) -> PolicyImage:
-    """The policy that `show` and `plan` are about."""
-    return current_image() if word is None else compiled(load_source(word)[0])
+def profile_of(word: str | None) -> Profile:
+    """The profile that `show`, `plan` and `explain` are about."""
+    return current_profile() if word is None else load_source(word)[0]

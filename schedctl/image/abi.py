@@ -15,26 +15,20 @@ from struct import error as unpack_error
 from typing import Any
 
 from schedctl.errors import HostError, InternalError
+from schedctl.image import index, tables
 from schedctl.image.btf import Btf
-from schedctl.image.model import ImageClass, ImageRule, PolicyImage
+from schedctl.image.model import ImageClass, PolicyImage
 from schedctl.profile.model import Order, Tier
 
-ABI_VERSION = 1
-MAX_CLASSES = 64
-MAX_RULES = 512
-MAX_CGROUPS = 64
+ABI_VERSION = 2
+MAX_CLASSES = 256
 NAME_LEN = 32
-COMM_PATTERN_LEN = 32
-CGROUP_PATTERN_LEN = 128
 LATENCY_BUCKETS = 336
 EXIT_REASON_LEN = 128
 EXIT_MSG_LEN = 1024
 
 ORDERS = (Order.EDF, Order.FIXED_PRIORITY)
 TIERS = (Tier.REALTIME, Tier.FAIR, Tier.BACKGROUND)
-COMM_ANY, COMM_LITERAL, COMM_GLOB = range(3)
-CGROUP_COMPONENT, CGROUP_PATH = range(2)
-_GLOB = frozenset("*?[")
 
 
 class PolicyClass(Structure):
@@ -49,18 +43,11 @@ class PolicyClass(Structure):
     ]
 
 
-class PolicyRule(Structure):
+class PolicyLengths(Structure):
     _fields_ = [
-        ("comm", c_char * COMM_PATTERN_LEN),
-        ("class_id", c_uint16),
-        ("cgroup", c_uint16),
-        ("comm_kind", c_uint8),
-        ("pad", c_uint8 * 3),
+        ("prefix", c_uint64 * (index.PATTERN_LEN // 64)),
+        ("suffix", c_uint64 * (index.PATTERN_LEN // 64)),
     ]
-
-
-class PolicyCgroup(Structure):
-    _fields_ = [("pattern", c_char * CGROUP_PATTERN_LEN), ("kind", c_uint32), ("pad", c_uint32)]
 
 
 class Policy(Structure):
@@ -68,16 +55,45 @@ class Policy(Structure):
         ("abi_version", c_uint32),
         ("slot", c_uint32),
         ("generation", c_uint64),
+        ("seed", c_uint64),
         ("profile", c_char * NAME_LEN),
         ("order", c_uint32),
         ("fair_share_permille", c_uint32),
         ("nr_classes", c_uint32),
         ("nr_rules", c_uint32),
-        ("nr_cgroups", c_uint32),
-        ("pad", c_uint32),
+        ("nr_patterns", c_uint32),
+        ("nr_scanned", c_uint32),
+        ("bucket_mask", c_uint32),
+        ("subjects", c_uint32),
+        ("lengths", PolicyLengths * index.NR_TEXT_SUBJECTS),
         ("classes", PolicyClass * MAX_CLASSES),
-        ("rules", PolicyRule * MAX_RULES),
-        ("cgroups", PolicyCgroup * MAX_CGROUPS),
+    ]
+
+
+class PolicyBucket(Structure):
+    _fields_ = [("hash", c_uint64), ("first", c_uint32), ("nr", c_uint32)]
+
+
+class PolicyRule(Structure):
+    _fields_ = [
+        ("rank", c_uint32),
+        ("first", c_uint32),
+        ("nr", c_uint16),
+        ("class_id", c_uint16),
+        ("trusted", c_uint8),
+        ("walks", c_uint8),
+        ("pad", c_uint8 * 2),
+    ]
+
+
+class PolicyPattern(Structure):
+    _fields_ = [
+        ("subject", c_uint8),
+        ("is_glob", c_uint8),
+        ("clause", c_uint8),
+        ("group", c_uint8),
+        ("value", c_uint32),
+        ("text", c_char * index.PATTERN_LEN),
     ]
 
 
@@ -103,7 +119,7 @@ class SchedStats(Structure):
         ("nr_no_context", c_uint64),
         ("nr_restricted", c_uint64),
         ("nr_slot_taken", c_uint64),
-        ("nr_cgroup_overflow", c_uint64),
+        ("nr_path_overflow", c_uint64),
         ("nr_cpu_offline", c_uint64),
         ("nr_cpu_online", c_uint64),
     ]
@@ -122,14 +138,18 @@ class ExitRecord(Structure):
 
 STRUCTS: dict[str, type[Structure]] = {
     "policy_class": PolicyClass,
-    "policy_rule": PolicyRule,
-    "policy_cgroup": PolicyCgroup,
+    "policy_lengths": PolicyLengths,
     "policy": Policy,
+    "policy_bucket": PolicyBucket,
+    "policy_rule": PolicyRule,
+    "policy_pattern": PolicyPattern,
     "class_stats": ClassStats,
     "sched_stats": SchedStats,
     "exit_record": ExitRecord,
 }
-POLICY_SIZE = ctypes.sizeof(Policy)
+HEAD_SIZE = ctypes.sizeof(Policy)
+TABLES = (PolicyBucket, PolicyRule, PolicyPattern)
+"""The elements of the tables that follow a policy's head, in this order."""
 
 
 def check_object(path: Path) -> None:
@@ -154,39 +174,46 @@ def check_object(path: Path) -> None:
             )
 
 
-def encode(image: PolicyImage, slot: int, generation: int) -> bytes:
-    """The bytes of `struct policy`; the image must have passed compile_image."""
-    policy = Policy(abi_version=ABI_VERSION, slot=slot, generation=generation)
+def encode(image: PolicyImage, slot: int, generation: int, seed: int = 0) -> bytes:
+    """A policy's bytes: struct policy, then its tables. The image must have passed compile_image."""
+    built = tables.build(image, seed)
+    policy = Policy(abi_version=ABI_VERSION, slot=slot, generation=generation, seed=seed)
     policy.profile = image.profile.encode()
     policy.order = ORDERS.index(image.order)
     policy.fair_share_permille = int(image.fair_share * 1000)
-    policy.nr_classes, policy.nr_rules = len(image.classes), len(image.rules)
+    policy.nr_classes, policy.nr_rules = len(image.classes), built.nr_rules
+    policy.nr_patterns, policy.nr_scanned = built.nr_patterns, built.nr_scanned
+    policy.bucket_mask = len(built.buckets) // ctypes.sizeof(PolicyBucket) - 1
+    policy.subjects = built.subjects
+    for subject, (prefix, suffix) in enumerate(built.lengths):
+        for word in range(index.PATTERN_LEN // 64):
+            policy.lengths[subject].prefix[word] = prefix >> 64 * word & (1 << 64) - 1
+            policy.lengths[subject].suffix[word] = suffix >> 64 * word & (1 << 64) - 1
     for i, cls in enumerate(image.classes):
         policy.classes[i] = PolicyClass(
             cls.name.encode(), cls.period_ns, cls.deadline_ns, cls.weight, TIERS.index(cls.tier), cls.level
         )
-    ids = {cls.name: i for i, cls in enumerate(image.classes)}
-    cgroups = distinct_cgroups(image)
-    policy.nr_cgroups = len(cgroups)
-    for i, pattern in enumerate(cgroups):
-        kind = CGROUP_PATH if "/" in pattern else CGROUP_COMPONENT
-        policy.cgroups[i] = PolicyCgroup(pattern.encode(), kind)
-    for i, rule in enumerate(image.rules):
-        cgroup = 0 if rule.cgroup is None else cgroups.index(rule.cgroup) + 1
-        policy.rules[i] = PolicyRule(
-            (rule.comm or "").encode(), ids[rule.class_name], cgroup, _comm_kind(rule.comm)
-        )
-    return bytes(policy)
+    return bytes(policy) + built.buckets + built.rules + built.patterns
 
 
-def _comm_kind(comm: str | None) -> int:
-    if comm is None:
-        return COMM_ANY
-    return COMM_GLOB if _GLOB & set(comm) else COMM_LITERAL
+def table_sizes(head: bytes) -> tuple[int, ...]:
+    """How many bytes each of TABLES has."""
+    policy = Policy.from_buffer_copy(head)
+    lengths = (policy.bucket_mask + 1, policy.nr_rules, policy.nr_patterns)
+    return tuple(n * ctypes.sizeof(element) for n, element in zip(lengths, TABLES, strict=True))
 
 
-def distinct_cgroups(image: PolicyImage) -> list[str]:
-    return list(dict.fromkeys(rule.cgroup for rule in image.rules if rule.cgroup is not None))
+def split(data: bytes) -> tuple[bytes, ...]:
+    """(head, buckets, rules, patterns) of a policy's bytes; ValueError where the size is wrong."""
+    parts, at = [data[:HEAD_SIZE]], HEAD_SIZE
+    if len(data) < HEAD_SIZE:
+        raise ValueError(f"a policy of {len(data)} bytes")
+    for size in table_sizes(data):
+        parts.append(data[at : at + size])
+        at += size
+    if at != len(data):
+        raise ValueError(f"a policy of {len(data)} bytes, its head says {at}")
+    return tuple(parts)
 
 
 def version_of(data: bytes) -> int:
@@ -199,30 +226,25 @@ def generation_of(data: bytes) -> int:
 
 
 def decode(data: bytes) -> tuple[PolicyImage, int, int]:
-    """(image, generation, slot) of `struct policy`; ValueError where the bytes are no policy of ours."""
+    """(image, generation, slot) of a policy's bytes; ValueError where they are no policy of ours."""
     policy = Policy.from_buffer_copy(data)
     if policy.abi_version != ABI_VERSION or not policy.generation:
         raise ValueError(f"policy of version {policy.abi_version}, this is {ABI_VERSION}")
     try:
-        return _image_from(policy), policy.generation, policy.slot
-    except IndexError:
+        return _image_from(policy, data), policy.generation, policy.slot
+    except (LookupError, TypeError, unpack_error):
         raise ValueError("a number in the policy is out of range") from None
 
 
-def _image_from(policy: Policy) -> PolicyImage:
+def _image_from(policy: Policy, data: bytes) -> PolicyImage:
+    _, _, rules, patterns = split(data)
     classes = tuple(_class_from(policy.classes[i]) for i in range(policy.nr_classes))
-    cgroups = [policy.cgroups[i].pattern.decode() for i in range(policy.nr_cgroups)]
-    rules = tuple(_rule_from(policy.rules[i], classes, cgroups) for i in range(policy.nr_rules))
+    found, uids = tables.read_rules(rules, patterns, [cls.name for cls in classes])
     share = Fraction(policy.fair_share_permille, 1000)
-    return PolicyImage(policy.profile.decode(), ORDERS[policy.order], share, classes, rules)
+    return PolicyImage(policy.profile.decode(), ORDERS[policy.order], share, classes, found, uids)
 
 
 def _class_from(raw: Any) -> ImageClass:
     return ImageClass(
         raw.name.decode(), TIERS[raw.tier], raw.level, raw.period_ns, raw.deadline_ns, raw.weight
     )
-
-
-def _rule_from(raw: Any, classes: tuple[ImageClass, ...], cgroups: list[str]) -> ImageRule:
-    comm = None if raw.comm_kind == COMM_ANY else raw.comm.decode()
-    return ImageRule(classes[raw.class_id].name, comm, cgroups[raw.cgroup - 1] if raw.cgroup else None)

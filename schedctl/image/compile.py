@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from schedctl.errors import Problem, ProfileError
-from schedctl.image import abi
-from schedctl.image.model import ImageClass, ImageRule, PolicyImage
+from schedctl.image import abi, index
+from schedctl.image.model import ImageClass, ImageItem, ImageRule, PolicyImage
 from schedctl.profile.model import DEFAULT_CLASS, DEFAULT_WEIGHT, Origin, ThreadClass, Tier
-from schedctl.resolve.assignment import Assignment
+from schedctl.resolve.assignment import Assignment, ResolvedItem
 
 
 def compile_image(assignment: Assignment) -> PolicyImage:
@@ -20,7 +20,16 @@ def compile_image(assignment: Assignment) -> PolicyImage:
         assignment.policy.order,
         assignment.policy.fair_share,
         (default, *(_compile_class(cls) for cls in declared)),
-        tuple(ImageRule(rule.class_name, rule.comm, rule.cgroup) for rule in assignment.rules),
+        tuple(
+            ImageRule(
+                rule.class_name,
+                _compile_item(rule.item),
+                tuple(map(_compile_item, rule.item.excluded)),
+                rule.item.trusted,
+            )
+            for rule in assignment.rules
+        ),
+        tuple(sorted(set(assignment.realtime_uids))),
     )
     _check_limits(assignment, image)
     return image
@@ -32,26 +41,37 @@ def _compile_class(cls: ThreadClass) -> ImageClass:
     )
 
 
+def _compile_item(item: ResolvedItem) -> ImageItem:
+    return ImageItem(
+        comm=_distinct(item.comm),
+        exe=_distinct(item.exe),
+        exe_owner=0 if item.exe_owner_root else None,
+        cgroup=_distinct(item.cgroup),
+        unit=_distinct(item.unit),
+        user_unit=_distinct(item.user_unit),
+        user=tuple(sorted(set(item.uids))),
+        group=tuple(sorted(set(item.gids))),
+        kthread=item.kthread,
+        leader=item.leader,
+        nice=item.nice,
+    )
+
+
+def _distinct(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(set(patterns)))
+
+
 def _check_limits(assignment: Assignment, image: PolicyImage) -> None:
     problems = []
     if len(image.classes) > abi.MAX_CLASSES:
         beyond = assignment.classes[abi.MAX_CLASSES - 1]
-        problems.append(
-            _over(
-                beyond.origin,
-                beyond.name,
-                f"{len(image.classes) - 1} classes, at most {abi.MAX_CLASSES - 1} fit",
-            )
-        )
-    if len(image.rules) > abi.MAX_RULES:
-        rule = assignment.rules[abi.MAX_RULES]
-        message = f"{len(image.rules)} patterns after all lists are expanded, at most {abi.MAX_RULES} fit"
-        problems.append(_over(rule.origin, rule.class_name, message))
-    cgroups = abi.distinct_cgroups(image)
-    if len(cgroups) > abi.MAX_CGROUPS:
-        rule = next(r for r in assignment.rules if r.cgroup == cgroups[abi.MAX_CGROUPS])
-        message = f"{len(cgroups)} different cgroup patterns, at most {abi.MAX_CGROUPS} fit"
-        problems.append(_over(rule.origin, rule.class_name, message))
+        message = f"{len(image.classes) - 1} classes, at most {abi.MAX_CLASSES - 1} fit"
+        problems.append(_over(beyond.origin, beyond.name, message))
+    try:
+        index.arrange(image.rules)
+    except index.IndexLimitError as error:
+        rule = assignment.rules[error.rank]
+        problems.append(_over(rule.origin, rule.class_name, str(error)))
     if problems:
         raise ProfileError(tuple(problems))
 
@@ -64,6 +84,6 @@ def _over(origin: Origin, class_name: str, message: str) -> Problem:
         origin.column,
         f"classes.{class_name}",
         message,
-        "the limit is exceeded from here on: use globs instead of long lists",
+        "the limit is exceeded from here on: name what the rules look at more narrowly",
         origin.source,
     )

@@ -79,7 +79,7 @@ class SchedStats:
     nr_no_context: int = 0
     nr_restricted: int = 0
     nr_slot_taken: int = 0
-    nr_cgroup_overflow: int = 0
+    nr_path_overflow: int = 0
     nr_cpu_offline: int = 0
     nr_cpu_online: int = 0
 

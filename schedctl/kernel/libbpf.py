@@ -15,6 +15,8 @@ from schedctl.errors import HostError
 
 LIBRARY = "libbpf.so.1"
 OLDEST = (1, 4)
+_MAP_TYPE_ARRAY = 2
+_F_INNER_MAP = 1 << 12
 _WARN = 0
 _PRINT = ctypes.CFUNCTYPE(c_int, c_int, c_char_p, c_void_p)
 _INFO_BYTES = 256
@@ -38,6 +40,13 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "bpf_obj_get": (c_int, [c_char_p]),
     "bpf_obj_get_info_by_fd": (c_int, [c_int, c_void_p, POINTER(c_uint32)]),
     "bpf_map_lookup_elem": (c_int, [c_int, c_void_p, c_void_p]),
+    "bpf_map_create": (c_int, [c_int, c_char_p, c_uint32, c_uint32, c_uint32, c_void_p]),
+    "bpf_map_get_fd_by_id": (c_int, [c_uint32]),
+    "bpf_map_lookup_batch": (
+        c_int,
+        [c_int, c_void_p, c_void_p, c_void_p, c_void_p, POINTER(c_uint32), c_void_p],
+    ),
+    "bpf_map_update_batch": (c_int, [c_int, c_void_p, c_void_p, POINTER(c_uint32), c_void_p]),
     "bpf_map_update_elem": (c_int, [c_int, c_void_p, c_void_p, c_uint64]),
 }
 
@@ -98,6 +107,20 @@ class MessageLog:
         return "".join(self._parts)
 
 
+class _CreateOptions(ctypes.Structure):
+    """struct bpf_map_create_opts as of libbpf 1.0; `size` tells how much of it is meant."""
+
+    _fields_ = [
+        ("size", c_size_t),
+        ("btf_fd", c_uint32),
+        ("btf_key_type_id", c_uint32),
+        ("btf_value_type_id", c_uint32),
+        ("btf_vmlinux_value_type_id", c_uint32),
+        ("inner_map_fd", c_uint32),
+        ("map_flags", c_uint32),
+    ]
+
+
 @dataclass(slots=True)
 class Map:
     """A map's file descriptor with the sizes that the kernel states; every call raises OSError."""
@@ -105,13 +128,32 @@ class Map:
     fd: int
     id: int
     value_size: int
+    max_entries: int
 
     @classmethod
     def from_fd(cls, fd: int) -> Map:
         info, length = ctypes.create_string_buffer(_INFO_BYTES), c_uint32(_INFO_BYTES)
         _checked(library().bpf_obj_get_info_by_fd(fd, info, byref(length)))
-        _, identity, _, value_size, _ = struct.unpack_from("<5I", info.raw)
-        return cls(fd, identity, value_size)
+        _, identity, _, value_size, max_entries = struct.unpack_from("<5I", info.raw)
+        return cls(fd, identity, value_size, max_entries)
+
+    @classmethod
+    def from_id(cls, identity: int) -> Map:
+        return cls.from_fd(_checked(library().bpf_map_get_fd_by_id(identity)))
+
+    @classmethod
+    def of_elements(cls, name: str, value_size: int, data: bytes) -> Map:
+        """A new array that holds `data`, for an array of maps; it has at least one element."""
+        count = max(1, len(data) // value_size)
+        options = _CreateOptions(size=ctypes.sizeof(_CreateOptions), map_flags=_F_INNER_MAP)
+        create = library().bpf_map_create
+        created = cls.from_fd(
+            _checked(create(_MAP_TYPE_ARRAY, name.encode(), 4, value_size, count, byref(options)))
+        )
+        if data:
+            keys, done = (c_uint32 * count)(*range(count)), c_uint32(count)
+            _checked(library().bpf_map_update_batch(created.fd, keys, data, byref(done), None))
+        return created
 
     @classmethod
     def from_pin(cls, path: str) -> Map:
@@ -124,6 +166,18 @@ class Map:
         value = ctypes.create_string_buffer(self.value_size)
         _checked(library().bpf_map_lookup_elem(self.fd, byref(c_uint32(key)), value))
         return value.raw
+
+    def elements(self) -> bytes:
+        """All values of an array in one call."""
+        count, next_key = c_uint32(self.max_entries), c_uint32(0)
+        keys = (c_uint32 * self.max_entries)()
+        values = ctypes.create_string_buffer(self.value_size * self.max_entries)
+        library().bpf_map_lookup_batch(
+            self.fd, None, byref(next_key), keys, values, byref(count), None
+        )  # ENOENT: the end was reached
+        if count.value != self.max_entries:
+            raise _error()
+        return values.raw
 
     def lookup_per_cpu(self, key: int = 0) -> list[bytes]:
         """One value per possible CPU; the kernel gives each in steps of 8 bytes."""

@@ -40,7 +40,7 @@ class NotAttachedError(ApplyError):
 
 
 class Kernel(Protocol):
-    """Every call raises classes of errors.py only. Slots are 0 and 1; a slot's bytes are abi.encode's."""
+    """Every call raises classes of errors.py only. Slots are 0 and 1; a policy's bytes are abi.encode's."""
 
     def check(self) -> None:
         """All that a write needs: HostError, PrivilegeError, or ConflictError naming another scheduler."""
@@ -70,14 +70,16 @@ class Kernel(Protocol):
     def read_policy(self, slot: int) -> bytes: ...
 
     def write_policy(self, slot: int, policy: bytes) -> None:
-        """Replace the slot's value in one write; refused (ApplyError) for the active slot."""
+        """Replace the slot's head and tables; refused (ApplyError) for the active slot."""
         ...
 
     def flip(self, slot: int) -> None:
         """Make the slot the active one; returns when no program reads the other one any more."""
         ...
 
-    def clear_class_stats(self, slot: int) -> None: ...
+    def clear_class_stats(self, slot: int, count: int) -> None:
+        """Of the slot's first `count` classes."""
+        ...
 
     def read_class_stats(self, slot: int, count: int) -> tuple[ClassStats, ...]:
         """Of the slot's first `count` classes, summed over the CPUs."""

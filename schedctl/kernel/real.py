@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import time
@@ -34,7 +35,9 @@ from schedctl.kernel.protocol import NR_SLOTS, NotAttachedError, SchedState
 BPFFS = Path("/sys/fs/bpf")
 OPS_MAP = "schedctl_ops"
 SLOT_MAPS = ("policy_a", "policy_b")
-PINNED_MAPS = ("policy", *SLOT_MAPS, "class_stats", "sched_stats", "exit_record", "task_ctxs")
+# In the order of abi.TABLES; each is an array of maps with one table per slot.
+TABLE_MAPS = ("buckets", "rules", "patterns")
+PINNED_MAPS = ("policy", *SLOT_MAPS, *TABLE_MAPS, "class_stats", "sched_stats", "exit_record", "task_ctxs")
 # An attach under load waits for every thread to pass through the kernel's bypass mode.
 SETTLE_S = 10.0
 POLL_S = 0.02
@@ -109,10 +112,15 @@ class RealKernel:
 
     def _preset(self, bpf: libbpf.Object, policy: bytes) -> None:
         """The policy is in place before the first thread asks for it."""
-        slot = bpf.map(SLOT_MAPS[0])
+        head, *tables = _split(policy)
+        slot, outers = bpf.map(SLOT_MAPS[0]), [bpf.map(name) for name in TABLE_MAPS]
         with _refused("the policy cannot be written"):
-            slot.update(policy)
-            if slot.lookup() != policy:
+            for name, outer, table in zip(TABLE_MAPS, outers, tables, strict=True):
+                _write_table(outer, 0, name, table)
+            slot.update(head)
+            sizes = map(len, tables)
+            found = [_read_table(outer, 0, size) for outer, size in zip(outers, sizes, strict=True)]
+            if slot.lookup() + b"".join(found) != policy:
                 raise VerificationError("the kernel holds another policy than was written")
 
     def _start(self, bpf: libbpf.Object) -> None:
@@ -207,13 +215,23 @@ class RealKernel:
 
     def read_policy(self, slot: int) -> bytes:
         with self._map(SLOT_MAPS[slot]) as inner:
-            return inner.lookup()
+            parts = [inner.lookup()]
+        if abi.version_of(parts[0]) != abi.ABI_VERSION:
+            return parts[0]
+        for name, size in zip(TABLE_MAPS, abi.table_sizes(parts[0]), strict=True):
+            with self._map(name) as outer:
+                parts.append(_read_table(outer, slot, size))
+        return b"".join(parts)
 
     def write_policy(self, slot: int, policy: bytes) -> None:
         if slot == self.active_slot():
             raise ApplyError("the active policy is never written to")
+        head, *tables = _split(policy)
+        for name, table in zip(TABLE_MAPS, tables, strict=True):
+            with self._map(name) as outer:
+                _write_table(outer, slot, name, table)
         with self._map(SLOT_MAPS[slot]) as inner:
-            inner.update(policy)
+            inner.update(head)
 
     def flip(self, slot: int) -> None:
         if not 0 <= slot < NR_SLOTS:
@@ -223,9 +241,10 @@ class RealKernel:
 
     # --- figures -----------------------------------------------------------------------------
 
-    def clear_class_stats(self, slot: int) -> None:
+    def clear_class_stats(self, slot: int, count: int) -> None:
         with self._map("class_stats") as stats:
-            for index in range(slot * abi.MAX_CLASSES, (slot + 1) * abi.MAX_CLASSES):
+            first = slot * abi.MAX_CLASSES
+            for index in range(first, first + count):
                 stats.clear_per_cpu(index)
 
     def read_class_stats(self, slot: int, count: int) -> tuple[ClassStats, ...]:
@@ -256,6 +275,32 @@ class RealKernel:
                 yield found
             finally:
                 found.close()
+
+
+def _split(policy: bytes) -> tuple[bytes, ...]:
+    try:
+        return abi.split(policy)
+    except ValueError as error:
+        raise ApplyError(f"not written: {error}") from None
+
+
+def _write_table(outer: libbpf.Map, slot: int, name: str, data: bytes) -> None:
+    """A new table of just the size; the one before is freed when no program uses it any more."""
+    element = ctypes.sizeof(abi.TABLES[TABLE_MAPS.index(name)])
+    inner = libbpf.Map.of_elements(name, element, data)
+    try:
+        outer.update(inner.fd.to_bytes(4, "little"), slot)
+    finally:
+        inner.close()
+
+
+def _read_table(outer: libbpf.Map, slot: int, size: int) -> bytes:
+    """Its first `size` bytes: a table without elements still has one."""
+    inner = libbpf.Map.from_id(int.from_bytes(outer.lookup(slot)[:4], "little"))
+    try:
+        return inner.elements()[:size]
+    finally:
+        inner.close()
 
 
 @contextmanager

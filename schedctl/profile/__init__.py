@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from schedctl.errors import MissingError, Problem, ProfileError
+from schedctl.errors import MissingError, Problem, ProfileError, sorted_problems
 from schedctl.profile.document import Document, load_bytes, load_document
 from schedctl.profile.model import Profile
 
@@ -25,6 +25,7 @@ def load_profile_bytes(data: bytes, file: str) -> Profile:
 
 
 def check_and_parse(document: Document, check_name: bool = True) -> Profile:
+    """The typed profile with its warnings; raises ProfileError with all problems where one is an error."""
     from schedctl.profile.parse import parse_profile
     from schedctl.profile.rules import check_profile
     from schedctl.profile.schema import check_document
@@ -34,8 +35,8 @@ def check_and_parse(document: Document, check_name: bool = True) -> Profile:
     if sound:
         profile = parse_profile(sound)
         problems += check_profile(sound, profile, check_name and not problems)
-        if not problems:
-            return profile
+        if not any(problem.severity == "error" for problem in problems):
+            return replace(profile, problems=sorted_problems(problems))
     raise ProfileError(tuple(problems))
 
 

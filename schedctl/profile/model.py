@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
+
+from schedctl.errors import Problem
 
 
 class Order(StrEnum):
@@ -22,8 +24,17 @@ class Tier(StrEnum):
 
 
 DEFAULT_CLASS = "default"
+# The scopes of `schedctl run CLASS`: schedctl-run-CLASS-PID-N.scope.
+RUN_PREFIX = "schedctl-run-"
 DEFAULT_WEIGHT = 100
 DEFAULT_FAIR_SHARE = Fraction(1, 10)
+ACTIVE_SEAT = "active-seat"
+# The keys of a match item whose values are texts.
+TEXT_KEYS = ("comm", "exe", "cgroup", "unit", "user_unit", "user", "group")
+PATTERN_KEYS = TEXT_KEYS[:5]
+# The types of systemd units that hold processes.
+UNIT_SUFFIXES = (".service", ".scope", ".socket", ".mount", ".swap")
+DEFAULT_REALTIME_USERS = ("root", ACTIVE_SEAT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +47,26 @@ class Origin:
     source: str = ""
 
 
+NOWHERE = Origin("", 0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class MatchItem:
-    """Strings of one key are alternatives, keys must all match; () = the key is absent."""
+    """Strings of one key are alternatives, keys must all match; () and None = the key is absent."""
 
-    comm: tuple[str, ...]
-    cgroup: tuple[str, ...]
-    origin: Origin
+    comm: tuple[str, ...] = ()
+    exe: tuple[str, ...] = ()
+    cgroup: tuple[str, ...] = ()
+    unit: tuple[str, ...] = ()
+    user_unit: tuple[str, ...] = ()
+    user: tuple[str, ...] = ()  # names or decimal numbers
+    group: tuple[str, ...] = ()
+    exe_owner_root: bool = False
+    kthread: bool | None = None
+    leader: bool | None = None
+    nice: tuple[int, int] | None = None  # lowest and highest
+    excluded: tuple[MatchItem, ...] = ()  # none of them may match; they exclude nothing themselves
+    origin: Origin = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +87,8 @@ class ThreadClass:
 class Policy:
     order: Order
     fair_share: Fraction
+    realtime_users: tuple[str, ...] = DEFAULT_REALTIME_USERS
+    """Whose threads a rule may lift by names alone: user, number, "@group" or ACTIVE_SEAT."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +98,8 @@ class Profile:
     policy: Policy
     classes: tuple[ThreadClass, ...]  # in the order of declaration
     file: str
+    problems: tuple[Problem, ...] = field(default=(), compare=False)
+    """Warnings and notes: a profile with an error does not come into being."""
 
 
 def default_deadline_ns(level: int, period_ns: int | None) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from schedctl import quantity
 from schedctl.profile import model
-from schedctl.profile.document import Document
+from schedctl.profile.document import Document, Path_
 
 
 def parse_profile(document: Document) -> model.Profile:
@@ -22,6 +22,7 @@ def parse_profile(document: Document) -> model.Profile:
             quantity.parse_share(policy["fair_share"])
             if "fair_share" in policy
             else model.DEFAULT_FAIR_SHARE,
+            _texts(policy.get("realtime_users", list(model.DEFAULT_REALTIME_USERS))),
         ),
         classes=tuple(_parse_class(document, name) for name in root.get("classes") or {}),
         file=document.file,
@@ -53,15 +54,29 @@ def _parse_class(document: Document, name: str) -> model.ThreadClass:
 
 def _parse_item(document: Document, name: str, index: int) -> model.MatchItem:
     root: Any = document.value
-    item = root["classes"][name]["match"][index]
+    path: Path_ = ("classes", name, "match", index)
+    return _item(document, root["classes"][name]["match"][index], path)
+
+
+def _item(document: Document, keys: dict[str, Any], path: Path_) -> model.MatchItem:
+    excluded, here = keys.get("not", []), (*path, "not")
+    if isinstance(excluded, dict):
+        nested = [_item(document, excluded, here)]
+    else:
+        nested = [_item(document, item, (*here, i)) for i, item in enumerate(excluded)]
     return model.MatchItem(
-        comm=_texts(item.get("comm")),
-        cgroup=_texts(item.get("cgroup")),
-        origin=document.origin(("classes", name, "match", index)),
+        **{key: _texts(keys.get(key)) for key in model.TEXT_KEYS},
+        exe_owner_root="exe_owner" in keys,
+        kthread=keys.get("kthread"),
+        leader=keys.get("leader"),
+        nice=quantity.parse_nice(str(keys["nice"])) if "nice" in keys else None,
+        excluded=tuple(nested),
+        origin=document.origin(path),
     )
 
 
-def _texts(value: str | list[str] | None) -> tuple[str, ...]:
+def _texts(value: str | int | list[str | int] | None) -> tuple[str, ...]:
+    """One text or number, or a list of them."""
     if value is None:
         return ()
-    return (value,) if isinstance(value, str) else tuple(value)
+    return tuple(map(str, value)) if isinstance(value, list) else (str(value),)

@@ -10,16 +10,14 @@ from typing import Any
 
 from schedctl.errors import Problem
 from schedctl.profile.document import Document, Path_, problem_at
+from schedctl.profile.items import check_items, check_realtime_users
 from schedctl.profile.model import DEFAULT_CLASS, Profile, ThreadClass, Tier
+from schedctl.profile.overlap import check_overlaps
 from schedctl.quantity import format_duration, format_share
 
 MIN_DURATION_NS = 100_000
 MAX_DURATION_NS = 3_000_000_000
-COMM_BYTES = 15
-COMM_PATTERN_BYTES = 31
-CGROUP_PATTERN_BYTES = 127
 MAX_FAIR_SHARE = Fraction(9, 10)
-_GLOB = frozenset("*?[")
 RESERVED_NAME = "none"
 
 
@@ -41,8 +39,10 @@ def check_profile(document: Document, profile: Profile, check_name: bool) -> Ite
             "give the profile another name",
         )
     yield from _check_share(document, profile)
+    yield from check_realtime_users(document, profile.policy.realtime_users)
     for cls in profile.classes:
         yield from _check_default(document, cls) if cls.name == DEFAULT_CLASS else _check_class(document, cls)
+    yield from check_overlaps(profile)
 
 
 def _check_share(document: Document, profile: Profile) -> Iterator[Problem]:
@@ -88,12 +88,7 @@ def _check_class(document: Document, cls: ThreadClass) -> Iterator[Problem]:
             f"the deadline {keys['deadline']} is longer than the period {keys['period']}",
             f"at most {format_duration(cls.period_ns)}",
         )
-    for i, item in enumerate(keys.get("match", ())):
-        for key in item:
-            values = item[key] if isinstance(item[key], list) else [item[key]]
-            for j, text in enumerate(values):
-                path = (*here, "match", i, key, *((j,) if isinstance(item[key], list) else ()))
-                yield from _check_pattern(document, path, key, text)
+    yield from check_items(document, cls)
 
 
 def _check_tier(document: Document, cls: ThreadClass, keys: dict[str, Any]) -> Iterator[Problem]:
@@ -129,45 +124,3 @@ def _check_tier(document: Document, cls: ThreadClass, keys: dict[str, Any]) -> I
                     f"a {key} needs a level: this class is {cls.tier}",
                     "add 'level: 1' to 7",
                 )
-
-
-def _check_pattern(document: Document, path: Path_, key: str, text: str) -> Iterator[Problem]:
-    size = len(text.encode())
-    origin = document.origin(path)
-    if unclosed(text):
-        yield problem_at(
-            origin, path, f"the '[' of {text!r} is never closed", "a set is written [abc] or [a-z]"
-        )
-    elif "\0" in text or "\n" in text:
-        yield problem_at(origin, path, "a pattern is one line of text")
-    elif key == "comm" and not _GLOB & set(text) and size > COMM_BYTES:
-        cut = text.encode()[:COMM_BYTES].decode(errors="ignore")
-        yield problem_at(
-            origin,
-            path,
-            f"a thread's name has at most 15 bytes, {text!r} has {size}",
-            f"the kernel cuts it to {cut!r}",
-        )
-    elif key == "comm" and size > COMM_PATTERN_BYTES:
-        yield problem_at(origin, path, f"the pattern has {size} bytes, at most {COMM_PATTERN_BYTES} fit")
-    elif key == "cgroup" and size > CGROUP_PATTERN_BYTES:
-        yield problem_at(origin, path, f"the pattern has {size} bytes, at most {CGROUP_PATTERN_BYTES} fit")
-    elif key == "cgroup" and "/" in text and not text.startswith(("/", "*", "?", "[")):
-        yield problem_at(
-            origin,
-            path,
-            f"{text!r} can match no cgroup: with a '/' the whole path is meant",
-            f"write '/{text}'",
-        )
-
-
-def unclosed(pattern: str) -> bool:
-    """True where a '[' has no ']'; one that comes first, or first after '!', is a member."""
-    i = 0
-    while (i := pattern.find("[", i)) >= 0:
-        first = i + 1 + (pattern[i + 1 : i + 2] == "!")
-        end = pattern.find("]", first + 1)
-        if end < 0:
-            return True
-        i = end + 1
-    return False

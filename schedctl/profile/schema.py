@@ -11,26 +11,37 @@ from typing import TYPE_CHECKING, Any
 from schedctl import quantity
 from schedctl.errors import Problem
 from schedctl.paths import schemas_dir
+from schedctl.profile.accept import compile_schema
 from schedctl.profile.document import Document, Path_, Value, problem_at
 from schedctl.profile.model import Origin
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
-_TYPES = {"object": "a mapping", "array": "a list", "string": "text", "integer": "a whole number"}
+_TYPES = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "text",
+    "integer": "a whole number",
+    "boolean": "true or false",
+}
 _FORMATS: dict[str, tuple[Callable[[str], object], str, str]] = {
     "duration": (quantity.parse_duration_ns, "a duration", "2ms"),
     "period": (quantity.parse_period_ns, "a duration or a rate", "16ms, 60Hz or 128/48kHz"),
     "share": (quantity.parse_share, "a share", "10%"),
+    "nice": (quantity.parse_nice, "a nice value or a range of them, lowest first", "5 or '-20..-5'"),
 }
+PARSERS = {name: parse for name, (parse, _, _) in _FORMATS.items()}
 _NAME_HINT = "a to z, 0 to 9, '_' and '-', at most 31 characters, beginning with a letter or digit"
 
 
 def check_document(document: Document, schema: str) -> list[Problem]:
     """All problems that `schemas/SCHEMA.schema.json` finds, one per cause."""
-    import jsonschema  # 0.1 s, and not every verb needs it
-
     text = (schemas_dir() / f"{schema}.schema.json").read_text(encoding="utf-8")
+    if compile_schema(json.loads(text), PARSERS)(document.value):
+        return []
+    import jsonschema  # 0.1 s, and a good document does not need it
+
     checker = jsonschema.FormatChecker(formats=())
     for name, (parse, _, _) in _FORMATS.items():
         checker.checks(name, raises=ValueError)(_optional(parse))
@@ -77,7 +88,10 @@ def _explain(document: Document, error: ValidationError) -> Iterator[Problem]:
         known = list(schema.get("properties", {}))
         for key in [k for k in value if k not in known]:
             where = document.key_origin((*path, key))
-            yield problem_at(where, (*path, key), f"unknown key {key!r}", _did_you_mean(key, known))
+            said = (f"unknown key {key!r}", _did_you_mean(key, known))
+            if key == "not":
+                said = ("a 'not' inside a 'not'", "write it as an item of its own")
+            yield problem_at(where, (*path, key), *said)
     elif keyword == "required":
         for key in [k for k in wanted if k not in value]:
             example = {"schedctl": "schedctl: 1", "name": "name: my-profile"}.get(key, f"{key}: …")
@@ -121,6 +135,8 @@ def _say(keyword: str, value: Any, error: ValidationError) -> tuple[str, str | N
     if keyword == "format":
         _, what, example = _FORMATS[wanted]
         return f"{value!r} is not {what}", f"for example {example}"
+    if keyword == "enum" and len(wanted) == 1:
+        return f"{_show(value)} is not possible here", f"write {wanted[0]}, or remove the key"
     if keyword == "enum":
         return f"{_show(value)} is none of {', '.join(wanted)}", _did_you_mean(str(value), wanted)
     if keyword == "const":
@@ -141,16 +157,18 @@ def _say(keyword: str, value: Any, error: ValidationError) -> tuple[str, str | N
 def _say_type(value: Any, error: ValidationError) -> tuple[str, str | None]:
     kind: Any = error.validator_value
     schema: Any = error.schema
-    wanted = _TYPES[kind]
+    wanted = " or ".join(_TYPES[k] for k in (kind if isinstance(kind, list) else [kind]))
     message = f"expected {wanted}, not {_show(value)}"
     name = schema.get("format")
-    if name and isinstance(value, int | float) and not isinstance(value, bool):
+    if name and kind == "string" and isinstance(value, int | float) and not isinstance(value, bool):
         unit = "%" if name == "share" else "ms"
         return f"{value} has no unit", f"for example {value}{unit}"
     if value is None:
         return "the value is missing", f"write {wanted}, or remove the key"
     if kind == "string" and not isinstance(value, dict | list):
         return message, "quote it"
+    if kind == "boolean":
+        return message, "true or false, without quotes"
     if kind == "array" and isinstance(value, dict):
         return message, "begin each item with '- '"
     return message, None

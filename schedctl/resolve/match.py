@@ -1,125 +1,146 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The reference for classification: what bpf/classify.bpf.c must agree with.
 
-Matching is over bytes. `*` is any run (of '/' too), `?` one byte, `[set]` one byte of a set with ranges,
-`[!set]` one outside it; a ']' that comes first is a member. There is no escape character.
+Patterns are matched over bytes (glob.py). A pattern never matches what a thread does not have: a
+kernel thread's executable, the unit of a thread outside of all units.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from enum import StrEnum
 
-from schedctl.profile.model import DEFAULT_CLASS, MatchItem, Profile, ThreadClass, Tier
+from schedctl.glob import encoded, glob_match
+from schedctl.profile.model import DEFAULT_CLASS, Tier
+from schedctl.resolve.assignment import Assignment, ResolvedItem, Rule
+
+ROOT_UID = 0
+
+
+class SchedPolicy(StrEnum):
+    """The kernel's scheduling policy of a thread; a profile's rules act on the first three."""
+
+    OTHER = "other"
+    BATCH = "batch"
+    IDLE = "idle"
+    FIFO = "fifo"
+    RR = "rr"
+    DEADLINE = "deadline"
+    EXT = "ext"
 
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """What a rule can look at: name (at most 15 bytes), cgroup path from the root, real uid."""
+    """What a rule can look at.
+
+    `comm` has at most 15 bytes; `exe` is "" for kernel threads; `cgroup` is the path from the root;
+    `unit` and `user_unit` are units.unit_of() and user_unit_of() of it; uid and gid are the real ones.
+    """
 
     comm: bytes
-    cgroup: str
-    uid: int
+    exe: str = ""
+    exe_owner_uid: int | None = None
+    cgroup: str = "/"
+    unit: str = ""
+    user_unit: str = ""
+    uid: int = 0
+    gid: int = 0
+    kthread: bool = False
+    leader: bool = True
+    nice: int = 0
+    policy: SchedPolicy = SchedPolicy.OTHER
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The class whose rule matched, and the one in effect: `default` where privilege held it back."""
+    """The class whose rule matched, the one in effect (`default` where privilege held it back), the rule."""
 
     matched: str
     effective: str
+    tier: Tier
+    level: int | None
+    rule: int | None = None  # index into Assignment.rules
 
     @property
     def held_back(self) -> bool:
         return self.matched != self.effective
 
 
-_ANY = frozenset(range(256))
-
-
-@lru_cache(maxsize=4096)
-def _tokens(pattern: bytes) -> tuple[frozenset[int] | None, ...]:
-    """Each token is the set of bytes it takes; None is '*'."""
-    tokens: list[frozenset[int] | None] = []
-    i = 0
-    while i < len(pattern):
-        c = pattern[i : i + 1]
-        i += 1
-        if c == b"*":
-            tokens.append(None)
-        elif c == b"?":
-            tokens.append(_ANY)
-        elif c == b"[":
-            members, i = _set(pattern, i)
-            tokens.append(members)
-        else:
-            tokens.append(frozenset(c))
-    return tuple(tokens)
-
-
-def _set(pattern: bytes, i: int) -> tuple[frozenset[int], int]:
-    negated = pattern[i : i + 1] == b"!"
-    i += negated
-    first, members = i, set[int]()
-    while i < len(pattern) and (pattern[i] != ord("]") or i == first):
-        low = high = pattern[i]
-        if pattern[i + 1 : i + 2] == b"-" and pattern[i + 2 : i + 3] not in (b"", b"]"):
-            high = pattern[i + 2]
-            i += 2
-        members.update(range(low, high + 1))
-        i += 1
-    return _ANY - members if negated else frozenset(members), i + 1
-
-
-def glob_match(pattern: str, text: bytes) -> bool:
-    """True where the whole of `text` matches."""
-    tokens = _tokens(pattern.encode())
-    states = {0}
-    for byte in text:
-        states = _closure(states, tokens)
-        states = {
-            n if tokens[n] is None else n + 1
-            for n in states
-            if n < len(tokens) and byte in (_ANY if (token := tokens[n]) is None else token)
-        }
-        if not states:
-            return False
-    return len(tokens) in _closure(states, tokens)
-
-
-def _closure(states: set[int], tokens: tuple[frozenset[int] | None, ...]) -> set[int]:
-    """A '*' may also take nothing."""
-    closed = set(states)
-    for state in states:
-        n = state
-        while n < len(tokens) and tokens[n] is None:
-            n += 1
-            closed.add(n)
-    return closed
-
-
 def cgroup_match(pattern: str, path: str) -> bool:
     """With a '/' the whole path is meant, without one any component."""
     if "/" in pattern:
-        return glob_match(pattern, path.encode())
-    return any(glob_match(pattern, part.encode()) for part in path.split("/") if part)
+        return glob_match(pattern, encoded(path))
+    return any(glob_match(pattern, encoded(part)) for part in path.split("/") if part)
 
 
-def item_match(item: MatchItem, thread: Thread) -> bool:
-    return (not item.comm or any(glob_match(p, thread.comm) for p in item.comm)) and (
-        not item.cgroup or any(cgroup_match(p, thread.cgroup) for p in item.cgroup)
-    )
+def failed_predicates(item: ResolvedItem, thread: Thread) -> Iterator[str]:
+    """The keys of a profile that do not match, `not` last; nothing exactly where the item matches."""
+    if item.comm and not any(glob_match(pattern, thread.comm) for pattern in item.comm):
+        yield "comm"
+    for key in ("exe", "unit", "user_unit"):
+        patterns, text = getattr(item, key), getattr(thread, key)
+        if patterns and not (text and any(glob_match(pattern, encoded(text)) for pattern in patterns)):
+            yield key
+    if item.cgroup and not any(cgroup_match(pattern, thread.cgroup) for pattern in item.cgroup):
+        yield "cgroup"
+    if item.uids and thread.uid not in item.uids:
+        yield "user"
+    if item.gids and thread.gid not in item.gids:
+        yield "group"
+    if item.exe_owner_root and thread.exe_owner_uid != ROOT_UID:
+        yield "exe_owner"
+    for key in ("kthread", "leader"):
+        if getattr(item, key) not in (None, getattr(thread, key)):
+            yield key
+    if item.nice is not None and not item.nice[0] <= thread.nice <= item.nice[1]:
+        yield "nice"
+    if any(item_match(excluded, thread) for excluded in item.excluded):
+        yield "not"
 
 
-def classify(profile: Profile, thread: Thread) -> Decision:
-    """Highest precedence wins, on a tie the class declared first; only uid 0 is lifted to real-time."""
-    best: ThreadClass | None = None
-    for cls in profile.classes:
-        if (best is None or cls.precedence > best.precedence) and any(
-            item_match(i, thread) for i in cls.match
-        ):
-            best = cls
-    if best is None:
-        return Decision(DEFAULT_CLASS, DEFAULT_CLASS)
-    held_back = best.tier is Tier.REALTIME and thread.uid != 0
-    return Decision(best.name, DEFAULT_CLASS if held_back else best.name)
+def item_match(item: ResolvedItem, thread: Thread) -> bool:
+    return next(failed_predicates(item, thread), None) is None
+
+
+def may_lift(assignment: Assignment, item: ResolvedItem, thread: Thread) -> bool:
+    """Whether a matching item may put the thread into the real-time tier: nobody gets there by a name."""
+    return item.trusted or thread.uid in assignment.realtime_uids
+
+
+def first_match(assignment: Assignment, thread: Thread) -> int | None:
+    """The index of the rule that decides; rules stand in rank order."""
+    return next((i for i, rule in enumerate(assignment.rules) if item_match(rule.item, thread)), None)
+
+
+def classify(assignment: Assignment, thread: Thread) -> Decision:
+    """The class of a thread.
+
+    One that is held back is `default`, whatever later rules say. In any class a SCHED_IDLE thread is
+    background and a SCHED_BATCH one never real-time. Threads of the other policies are outside of
+    sched_ext: the class is what they would have.
+    """
+    index = first_match(assignment, thread)
+    if index is None:
+        return _decision(assignment, DEFAULT_CLASS, DEFAULT_CLASS, thread, None)
+    rule: Rule = assignment.rules[index]
+    tier = tier_of(assignment, rule.class_name)
+    lifted = tier is not Tier.REALTIME or may_lift(assignment, rule.item, thread)
+    effective = rule.class_name if lifted else DEFAULT_CLASS
+    return _decision(assignment, rule.class_name, effective, thread, index)
+
+
+def tier_of(assignment: Assignment, class_name: str) -> Tier:
+    return next((cls.tier for cls in assignment.classes if cls.name == class_name), Tier.FAIR)
+
+
+def _decision(
+    assignment: Assignment, matched: str, effective: str, thread: Thread, rule: int | None
+) -> Decision:
+    cls = next((cls for cls in assignment.classes if cls.name == effective), None)
+    tier, level = (cls.tier, cls.level) if cls else (Tier.FAIR, None)
+    if thread.policy is SchedPolicy.IDLE:
+        tier, level = Tier.BACKGROUND, None
+    elif thread.policy is SchedPolicy.BATCH and tier is Tier.REALTIME:
+        tier, level = Tier.FAIR, None
+    return Decision(matched, effective, tier, level, rule)

@@ -3,44 +3,25 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from schedctl.cli.apply import _apply, _check
+from schedctl.cli.host import load_facts
 from schedctl.cli.main import main
+from schedctl.cli.source import source_to_apply
 from schedctl.errors import InternalError
-from schedctl.kernel import libbpf, sysfs
+from schedctl.kernel import libbpf
+from tests.cli.conftest import GOOD, Run
 from tests.cli.output import checked
+from tests.kernel.fake import FakeKernel
 
-GOOD = "schedctl: 1\nname: good\nclasses:\n  game: {match: [{comm: game}], level: 6}\n"
-BAD = "schedctl: 1\nname: bad\nclasses:\n  game: {match: [{comm: game}], level: 60, tire: fair}\n"
-VERBS = ("validate", "show", "plan", "apply", "status", "detach", "version")
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """main() with its own root folder, on a kernel without sched_ext."""
-    monkeypatch.setenv("SCHEDCTL_ROOT", str(tmp_path))
-    monkeypatch.setattr(sysfs, "SCHED_EXT", tmp_path / "absent")
-    profiles = tmp_path / "etc" / "schedctl" / "profiles"
-    profiles.mkdir(parents=True)
-    (profiles / "good.yaml").write_text(GOOD)
-    (profiles / "bad.yaml").write_text(BAD)
-
-    def call(*words: str, stdin: str = "") -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
-        status = main(words)
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return call
+FACTS = str(Path(__file__).resolve().parents[1] / "resolve" / "facts" / "two-socket.json")
+VERBS = ("validate", "show", "plan", "apply", "status", "detach", "explain", "match", "facts", "version")
 
 
 @pytest.mark.parametrize(
@@ -64,7 +45,36 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         (["apply", "good", "--check", "--diff"], 69),
         (["status"], 69),
         (["detach"], 69),
+        (["explain", "--profile", "good", "--thread", "comm=game"], 0),
+        (["explain", "--profile", "good", "--thread", "comm=game", "--facts", FACTS], 0),
+        (["explain", "--profile", "good", "--thread", "com=game"], 64),
+        (["explain", "--profile", "good", "--thread", "comm=a-name-of-16-bytes"], 64),
+        (["explain", "--profile", "good", "--thread", "user=nobody-here"], 64),
+        (["explain", "--profile", "bad", "--thread", "comm=game"], 65),
+        (["explain", "--profile", "good", "1"], 0),
+        (["explain", "--profile", "good", "1", "--facts", FACTS], 64),
+        (["explain", "--profile", "good", "999999999"], 66),
+        (["explain", "--profile", "good", "no-such-thread"], 66),
+        (["explain", "--profile", "good"], 64),
+        (["explain", "1"], 66),
+        (["match", "comm=*"], 0),
+        (["match", "com=*"], 64),
+        (["match", "comm"], 64),
+        (["match", "comm=[x"], 64),
+        (["match", "kthread=maybe"], 64),
+        (["match", "not:comm=x"], 64),
+        (["match", "'"], 64),
+        (["match"], 64),
+        (["facts"], 0),
+        (["facts", "extra"], 64),
         (["version"], 0),
+        (["validate", "good", "--facts", FACTS], 0),
+        (["validate", "good", "--facts", "absent.json"], 66),
+        (["show", "good", "--facts", FACTS], 0),
+        (["show", "--live", "--facts", FACTS], 64),
+        (["plan", "good", "--facts", FACTS], 2),
+        (["plan", "bad", "--facts", FACTS], 65),
+        (["apply", "good", "--facts", FACTS], 64),
         (["frobnicate"], 64),
         ([], 64),
         (["apply", "--frobnicate"], 64),
@@ -74,7 +84,7 @@ def test_exit_codes(run: Run, words: list[str], status: int) -> None:
     code, out, err = run(*words)
     assert code == status
     assert "Traceback" not in out + err
-    if status:
+    if status not in (0, 2):
         assert "error: " in err
     code, out, err = run(*words, "--json")
     verb = words[0] if words and words[0] in VERBS else "version"
@@ -140,4 +150,47 @@ def test_every_verb_has_a_schema_and_help(capsys: pytest.CaptureFixture[str]) ->
     with pytest.raises(SystemExit):
         main(["--help"])
     shown: Any = capsys.readouterr().out
-    assert all(verb in shown for verb in VERBS)
+    assert all(verb in shown for verb in (*VERBS, "run"))
+
+
+def test_facts_of_this_machine_check_a_profile(run: Run, tmp_path: Path) -> None:
+    code, out, _ = run("facts", "--json")
+    assert code == 0
+    checked("facts", out)
+    file = tmp_path / "here.json"
+    file.write_text(out)
+    assert load_facts(file).users["root"] == 0
+    assert run("validate", "good", "--facts", str(file))[0] == 0
+    code, _, err = run("plan", "good", "--facts", str(file))
+    assert (code, "has no sched_ext" in err) == (69, True)
+
+
+def test_a_plan_for_another_machine_says_what_it_cannot_know(run: Run) -> None:
+    code, out, err = run("plan", "good", "--facts", FACTS)
+    assert code == 2
+    assert "attach" in out
+    assert "note: facts do not say which policy render01 runs" in err
+
+
+def test_warnings_are_shown_and_do_not_fail(run: Run) -> None:
+    text = GOOD.replace("{comm: game}", '{comm: "*"}').replace("level: 6", "level: 7")
+    for verb in ("validate", "show"):
+        code, out, err = run(verb, "-", stdin=text)
+        assert code == 0
+        assert out
+        assert "<stdin>:4:18: warning: this takes every thread of the machine to level 7" in err
+    document = checked("validate", run("validate", "-", "--json", stdin=text)[1])
+    assert [problem["severity"] for problem in document["problems"]] == ["warning"]
+    assert document["valid"] == ["-"]
+
+
+def test_apply_shows_warnings(run: Run, tmp_path: Path) -> None:
+    profile = tmp_path / "etc/schedctl/profiles/wide.yaml"
+    profile.write_text(
+        GOOD.replace("good", "wide").replace("game}", "no-one}, {comm: '*'}").replace("6", "7")
+    )
+    source, kernel = source_to_apply("wide"), FakeKernel()
+    for report, code in ((_check(kernel, source, False), 2), (_apply(kernel, source, False), 0)):
+        assert report.exit_code == code
+        assert [problem.severity for problem in report.problems] == ["warning"]
+    assert kernel.running

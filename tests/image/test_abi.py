@@ -15,8 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schedctl.errors import HostError, InternalError, SchedctlError
-from schedctl.image import abi
-from schedctl.image.abi import POLICY_SIZE, STRUCTS, check_object, decode, encode
+from schedctl.image import abi, index
+from schedctl.image.abi import HEAD_SIZE, STRUCTS, check_object, decode, encode
 from schedctl.image.model import ImageClass, PolicyImage
 from schedctl.image.stats import (
     ClassStats,
@@ -36,17 +36,21 @@ from tests.strategies import images
 
 HEADER = ROOT / "bpf" / "intf.h"
 CONSTANTS = (
-    *("ABI_VERSION", "MAX_CLASSES", "MAX_RULES", "MAX_CGROUPS", "NAME_LEN", "COMM_PATTERN_LEN"),
-    *("CGROUP_PATTERN_LEN", "LATENCY_BUCKETS", "EXIT_REASON_LEN", "EXIT_MSG_LEN"),
+    *("ABI_VERSION", "MAX_CLASSES", "NAME_LEN"),
+    *("LATENCY_BUCKETS", "EXIT_REASON_LEN", "EXIT_MSG_LEN"),
 )
-KINDS = ("COMM_ANY", "COMM_LITERAL", "COMM_GLOB", "CGROUP_COMPONENT", "CGROUP_PATH")
+INDEX_CONSTANTS = (
+    *("MAX_RULES", "MAX_PATTERNS", "MAX_RULE_PATTERNS", "MAX_BUCKET_RULES", "MAX_SCANNED", "MAX_LENGTHS"),
+    *("MAX_PROBES", "PATTERN_LEN", "NR_TEXT_SUBJECTS"),
+)
+SUBJECTS = tuple(f"SUBJECT_{subject.name}" for subject in index.Subject)
 PLAIN = PolicyImage("x", Order.EDF, Fraction(1, 10), (ImageClass("default", Tier.FAIR, 0, 0, 0, 100),), ())
 
 
 @pytest.fixture(scope="module")
 def facts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
     """What gcc says of intf.h: constants, sizes, offsets and sizes of members."""
-    names = [*CONSTANTS, *KINDS]
+    names = [*CONSTANTS, *INDEX_CONSTANTS, *SUBJECTS, "ANCHOR_EQUAL", "ANCHOR_PREFIX", "ANCHOR_SUFFIX"]
     names += ["ORDER_EDF", "ORDER_FIXED_PRIORITY", "TIER_REALTIME", "TIER_FAIR", "TIER_BACKGROUND"]
     for struct, python in STRUCTS.items():
         names.append(f"sizeof(struct {struct})")
@@ -63,9 +67,13 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
 
 
 def test_constants(facts: dict[str, int]) -> None:
-    assert {name: getattr(abi, name) for name in (*CONSTANTS, *KINDS)} == {
-        name: facts[name] for name in (*CONSTANTS, *KINDS)
+    assert {name: getattr(abi, name) for name in CONSTANTS} == {name: facts[name] for name in CONSTANTS}
+    assert {name: getattr(index, name) for name in INDEX_CONSTANTS} == {
+        name: facts[name] for name in INDEX_CONSTANTS
     }
+    assert [facts[name] for name in SUBJECTS] == list(index.Subject)
+    anchors = [facts[f"ANCHOR_{name}"] for name in ("EQUAL", "PREFIX", "SUFFIX")]
+    assert anchors == [index.EQUAL, index.PREFIX, index.SUFFIX]
     assert [facts[f"ORDER_{order.name}"] for order in abi.ORDERS] == list(range(len(Order)))
     assert [facts[f"TIER_{tier.name}"] for tier in abi.TIERS] == list(range(len(Tier)))
 
@@ -86,7 +94,7 @@ def test_layout(facts: dict[str, int], struct: str) -> None:
 @given(images, st.integers(0, NR_SLOTS - 1), st.integers(1, 2**64 - 1))
 def test_what_is_encoded_is_decoded(image: PolicyImage, slot: int, generation: int) -> None:
     data = encode(image, slot, generation)
-    assert len(data) == POLICY_SIZE
+    assert len(data) == HEAD_SIZE + sum(abi.table_sizes(data))
     assert decode(data) == (image, generation, slot)
     assert abi.generation_of(data) == generation
     assert abi.version_of(data) == abi.ABI_VERSION
@@ -103,7 +111,7 @@ def test_bytes_that_are_no_policy(data: st.DataObject | None) -> None:
     head = encode(PLAIN, 0, 1)
     spoiled = bytearray(head)
     if data is None:
-        spoiled[48:52] = b"\xff" * 4
+        spoiled[56:60] = b"\xff" * 4
     for _ in range(0 if data is None else 4):
         assert data is not None
         spoiled[data.draw(st.integers(0, 200))] = data.draw(st.integers(0, 255))
@@ -114,7 +122,7 @@ def test_bytes_that_are_no_policy(data: st.DataObject | None) -> None:
     assert spoiled[:4] == head[:4]
 
 
-@pytest.mark.parametrize("data", [b"", b"\x01", bytes(POLICY_SIZE), encode(PLAIN, 0, 1)[:-1]])
+@pytest.mark.parametrize("data", [b"", b"\x01", bytes(HEAD_SIZE), encode(PLAIN, 0, 1)[:-1]])
 def test_too_few_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(ValueError):
         decode(data)
@@ -146,9 +154,9 @@ def test_an_object_of_this_header_passes(tmp_path: Path) -> None:
     [
         ("policy_class", {"u32 weight;": "u16 weight; u16 more;"}),
         ("policy_class", {"u8 level;": "u8 urgency;"}),
-        ("policy_rule", {"u16 class_id;": "u16 XX;", "u16 cgroup; /*": "u16 class_id; /*", "XX": "cgroup"}),
-        ("policy", {"MAX_RULES = 512": "MAX_RULES = 256"}),
-        ("policy_cgroup", {"policy_cgroup ": "policy_group "}),
+        ("policy_rule", {"u8 trusted;": "u8 XX;", "u8 walks;": "u8 trusted;", "XX": "walks"}),
+        ("policy", {"MAX_CLASSES = 256": "MAX_CLASSES = 128"}),
+        ("policy_bucket", {"policy_bucket ": "policy_slot "}),
         ("class_stats", {"LATENCY_BUCKETS = 336": "LATENCY_BUCKETS = 320"}),
         ("sched_stats", {"u64 nr_cpu_online;": "u64 nr_cpu_online; u64 nr_more;"}),
         ("exit_record", {"s64 exit_code;": "u64 exited_at;"}),

@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import pytest
 
 from schedctl.errors import Problem, ProfileError
-from schedctl.image import abi
+from schedctl.image import abi, index
 from schedctl.image.abi import decode, encode
 from schedctl.image.compile import compile_image
-from schedctl.image.model import ImageClass, ImageRule, PolicyImage
+from schedctl.image.model import ImageClass, ImageItem, ImageRule, PolicyImage
 from schedctl.profile import load_profile_bytes
 from schedctl.profile.model import Order, Tier
 from schedctl.resolve.assignment import resolve
@@ -51,6 +52,7 @@ def test_an_image() -> None:
             "slow": named("s", tier="background", weight=10_000),
         }
     )
+    image = replace(image, rules=tuple(rule for rule in image.rules if not rule.implicit))
     assert image == PolicyImage(
         "x",
         Order.EDF,
@@ -62,60 +64,74 @@ def test_an_image() -> None:
             ImageClass("slow", Tier.BACKGROUND, 0, 0, 0, 10_000),
         ),
         (
-            ImageRule("game", "g*", "/x"),
-            ImageRule("game", "g*", "y"),
-            ImageRule("game", None, "z"),
-            ImageRule("slow", "s", None),
-            ImageRule("late", "a", None),
-            ImageRule("late", "b", None),
+            ImageRule("game", ImageItem(comm=("g*",), cgroup=("/x", "y"))),
+            ImageRule("game", ImageItem(cgroup=("z",))),
+            ImageRule("slow", ImageItem(comm=("s",))),
+            ImageRule("late", ImageItem(comm=("a", "b"))),
         ),
     )
     assert survives(image)
 
 
 def test_as_many_classes_as_fit() -> None:
-    classes = {f"c{i}": named(f"c{i}") for i in range(abi.MAX_CLASSES - 1)}
-    assert len(image_of(classes).classes) == abi.MAX_CLASSES
-    assert survives(image_of(classes))
-    problem = refused({**classes, "more": named("more")})
-    assert problem.message == "64 classes, at most 63 fit"
-    assert (problem.path, problem.line) == ("classes.more", abi.MAX_CLASSES + 1)
-    assert survives(image_of({**classes, "default": {"weight": 5}}))
-
-
-def test_as_many_rules_as_fit() -> None:
-    half = [f"t{i}" for i in range(abi.MAX_RULES // 2)]
-    classes = {"one": named(*half), "two": named(*half)}
-    assert len(image_of(classes).rules) == abi.MAX_RULES
-    assert survives(image_of(classes))
+    classes = {f"c{i}": named(f"c{i}") for i in range(249)}
+    image = image_of({**classes, "default": {"weight": 5}})
+    assert len(image.classes) == 250 < abi.MAX_CLASSES
+    assert survives(image)
     problem = refused({**classes, "more": named("more"), "most": named("most")})
-    assert problem.message == "514 patterns after all lists are expanded, at most 512 fit"
-    assert (problem.path, problem.line) == ("classes.more", 4)
+    assert problem.message == "251 classes, at most 249 beside 'default'"
 
 
-def test_as_many_cgroup_patterns_as_fit() -> None:
-    cgroups = [f"g{i}" for i in range(abi.MAX_CGROUPS)]
-    classes = {"one": {"match": [{"cgroup": cgroups}]}, "two": {"match": [{"cgroup": cgroups}]}}
-    assert len(image_of(classes).rules) == 2 * abi.MAX_CGROUPS
-    assert survives(image_of(classes))
-    problem = refused({**classes, "more": {"match": [{"cgroup": ["g1", "other"]}]}})
-    assert problem.message == "65 different cgroup patterns, at most 64 fit"
-    assert (problem.path, problem.line) == ("classes.more", 4)
+def test_as_many_rules_as_may_share_a_name() -> None:
+    def item(number: int) -> dict[str, str]:
+        return {"comm": "same", "exe": f"*/{number}*"}
+
+    fitting = [item(i) for i in range(index.MAX_BUCKET_RULES)]
+    image = image_of({"one": {"match": fitting}})
+    assert survives(image)
+    problem = refused({"one": {"match": fitting}, "more": {"match": [item(99)]}})
+    assert problem.message == "65 rules are found by a comm that is 'same', at most 64"
+    assert (problem.path, problem.line) == ("classes.more", 3)
+
+
+def test_as_many_rules_as_every_thread_is_held_against() -> None:
+    fitting = [{"comm": f"*{i}*"} for i in range(index.MAX_SCANNED)]
+    assert survives(image_of({"one": {"match": fitting}}))
+    problem = refused({"one": {"match": fitting}, "more": {"match": [{"comm": "*x*"}]}})
+    assert problem.message.startswith("65 rules have no text that a name begins or ends with")
+    assert (problem.path, problem.line) == ("classes.more", 3)
+
+
+def test_as_many_patterns_as_one_rule_may_have() -> None:
+    def of(number: int) -> dict[str, Any]:
+        return {"match": [{"comm": "x", "not": {"exe": [f"/{i}" for i in range(number)]}}]}
+
+    assert survives(image_of({"one": of(index.MAX_RULE_PATTERNS - 1)}))
+    problem = refused({"one": of(index.MAX_RULE_PATTERNS)})
+    assert problem.message == "64 patterns besides the one it is found by, at most 63"
+
+
+def test_more_lengths_than_are_looked_up_are_shortened() -> None:
+    names = [f"/usr/lib/{'x' * i}-{i:02d}*" for i in range(2 * index.MAX_LENGTHS)]
+    image = image_of({"one": {"match": [{"exe": names}]}})
+    assert survives(image)
+    _, lengths = index.arrange(image.rules)
+    assert index.MAX_LENGTHS - 1 <= len(lengths[index.Subject.EXE][0]) <= index.MAX_LENGTHS
 
 
 @pytest.mark.parametrize(
     ("key", "longest", "message"),
     [
         ("comm", "n" * 15, "a thread's name has at most 15 bytes"),
-        ("comm", "*" + "n" * 30, "the pattern has 32 bytes, at most 31 fit"),
-        ("comm", "é" * 15 + "*", "the pattern has 32 bytes, at most 31 fit"),
+        ("comm", "[" + "n" * 29 + "]", "the pattern has 32 bytes, at most 31 fit"),
         ("cgroup", "é" * 63 + "g", "the pattern has 128 bytes, at most 127 fit"),
         ("cgroup", "g" * 127, "the pattern is longer than 127 characters"),
     ],
 )
 def test_the_longest_patterns(key: str, longest: str, message: str) -> None:
     assert survives(image_of({"game": {"match": [{key: longest}], "level": 6}}))
-    problem = refused({"game": {"match": [{key: longest + "n"}], "level": 6}})
+    longer = "[n" + longest[1:] if longest[0] == "[" else longest + "n"
+    problem = refused({"game": {"match": [{key: longer}], "level": 6}})
     assert problem.message.startswith(message)
     assert problem.path == f"classes.game.match[0].{key}"
 

@@ -90,7 +90,7 @@ def flips_go_back_and_forth(kernel: Kernel) -> None:
 
 def figures_are_per_slot(kernel: Kernel) -> None:
     kernel.attach(policy())
-    kernel.clear_class_stats(1)
+    kernel.clear_class_stats(1, 3)
     assert kernel.read_class_stats(1, 3) == (ClassStats(),) * 3
     assert len(kernel.read_class_stats(0, 1)) == 1
     kernel.read_sched_stats()

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from schedctl.errors import ApplyError, ConflictError, HostError, PrivilegeError
-from schedctl.image.abi import POLICY_SIZE
+from schedctl.image.abi import split
 from schedctl.image.stats import ClassStats, ExitRecord, SchedStats
 from schedctl.kernel.protocol import DISABLED, ENABLED, NR_SLOTS, OPS_NAME, NotAttachedError, SchedState
 
@@ -63,7 +63,7 @@ class FakeKernel:
         if self.foreign:
             raise ConflictError("another scheduler is attached")
         _check_size(policy)
-        self.slots, self.active, self.exit = [policy, bytes(POLICY_SIZE)], 0, ExitRecord()
+        self.slots, self.active, self.exit = [policy, b""], 0, ExitRecord()
         self.running = self.link = True
         self.enable_seq += 1
 
@@ -81,7 +81,7 @@ class FakeKernel:
             raise ApplyError("the active policy is never written to")
         _check_size(policy)
         self._call("write_policy")
-        self.slots[slot] = policy[:100] + bytes(POLICY_SIZE - 100) if self.torn else policy
+        self.slots[slot] = policy[:100] + bytes(len(policy) - 100) if self.torn else policy
 
     def flip(self, slot: int) -> None:
         self._need()
@@ -90,7 +90,7 @@ class FakeKernel:
         self._call("flip")
         self.active = slot
 
-    def clear_class_stats(self, slot: int) -> None:
+    def clear_class_stats(self, slot: int, count: int) -> None:
         self._need()
         self._call("clear_class_stats")
         self.stats[slot] = ClassStats()
@@ -122,5 +122,7 @@ class FakeKernel:
 
 
 def _check_size(policy: bytes) -> None:
-    if len(policy) != POLICY_SIZE:
-        raise ApplyError(f"a policy of {len(policy)} bytes, the kernel wants {POLICY_SIZE}")
+    try:
+        split(policy)
+    except ValueError as error:
+        raise ApplyError(f"not written: {error}") from None

@@ -51,3 +51,13 @@ u32 math_latency_bucket(u64 ns)
 {
 	return latency_bucket(ns);
 }
+
+u64 math_anchor_hash_start(u64 seed, u32 subject, u32 anchor)
+{
+	return anchor_hash_start(seed, subject, anchor);
+}
+
+u64 math_anchor_hash_step(u64 hash, u8 byte)
+{
+	return anchor_hash_step(hash, byte);
+}

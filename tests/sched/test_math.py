@@ -6,7 +6,7 @@ from __future__ import annotations
 import ctypes
 import re
 import subprocess
-from ctypes import c_int, c_int64, c_uint32, c_uint64
+from ctypes import c_int, c_int64, c_uint8, c_uint32, c_uint64
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schedctl.image.abi import LATENCY_BUCKETS, ORDERS
+from schedctl.image.index import EQUAL, PREFIX, SUFFIX, Subject
 from schedctl.image.stats import bucket_bounds
+from schedctl.image.tables import anchor_hash
 from schedctl.profile.model import Order
 from tests.sched.programs import ROOT
 
 SHIM = Path(__file__).parent / "math_shim.c"
 HEADER = ROOT / "bpf" / "sched_math.h"
-TYPES: dict[str, Any] = {"u32": c_uint32, "u64": c_uint64, "s64": c_int64, "int": c_int}
+TYPES: dict[str, Any] = {"u8": c_uint8, "u32": c_uint32, "u64": c_uint64, "s64": c_int64, "int": c_int}
 
 MS = 1_000_000
 SLICE, SLICE_MIN, WINDOW, LAG = 4 * MS, MS // 4, 100 * MS, 20 * MS
@@ -170,3 +172,15 @@ def test_every_bucket_is_reached_at_its_bounds(math: ctypes.CDLL) -> None:
         low, high = bucket_bounds(bucket)
         assert math.math_latency_bucket(low) == bucket
         assert math.math_latency_bucket(FULL - 1 if high is None else high - 1) == bucket
+
+
+@given(u64s, st.sampled_from(Subject), st.sampled_from((EQUAL, PREFIX, SUFFIX)), st.binary(max_size=40))
+def test_an_anchor_has_the_hash_of_the_index(
+    math: ctypes.CDLL, seed: int, subject: Subject, kind: int, data: bytes
+) -> None:
+    """Of an equal text the kernel takes the prefix's hash and a NUL."""
+    text = kind == EQUAL and subject <= Subject.CGROUP_PART
+    found = math.math_anchor_hash_start(seed, subject, PREFIX if text else kind)
+    for byte in data + b"\0" * text:
+        found = math.math_anchor_hash_step(found, byte)
+    assert found == anchor_hash(seed, (subject, kind, data))

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A thread in the output of `explain` and `match`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schedctl.glob import encoded
+from schedctl.resolve.match import Thread
+
+NOT_SEEN = "their executables cannot be read; root sees those of all users"
+
+
+def thread_document(thread: Thread) -> dict[str, Any]:
+    return {
+        "comm": shown(thread.comm),
+        "exe": shown(thread.exe) or None,
+        "exe_owner_uid": thread.exe_owner_uid,
+        "cgroup": shown(thread.cgroup),
+        "unit": shown(thread.unit) or None,
+        "user_unit": shown(thread.user_unit) or None,
+        "uid": thread.uid,
+        "gid": thread.gid,
+        "kthread": thread.kthread,
+        "leader": thread.leader,
+        "nice": thread.nice,
+        "policy": thread.policy.value,
+    }
+
+
+def shown(name: bytes | str) -> str:
+    """A name as it can be printed, whatever bytes it has."""
+    data = encoded(name) if isinstance(name, str) else name
+    return "".join(c if c.isprintable() else "\ufffd" for c in data.decode(errors="replace"))
+
+
+def columns(rows: list[tuple[str, ...]]) -> list[str]:
+    """Rows as lines whose cells stand below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""This host's facts: topology and features from /sys and /proc, accounts, who sits at a seat.
+
+Nothing here needs root. What a file does not say gets the value of a host without it.
+"""
+
+from __future__ import annotations
+
+import functools
+import grp
+import gzip
+import os
+import pwd
+import re
+import subprocess
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from schedctl.errors import HostError
+from schedctl.image import abi, index
+from schedctl.kernel import sysfs
+from schedctl.kernel.seats import active_seat
+from schedctl.resolve.accounts import Names
+from schedctl.resolve.facts import Cpu, Group, HostFacts, KernelFacts
+
+SYS = Path("/sys")
+BOOT = Path("/boot")
+PROC_CONFIG = Path("/proc/config.gz")
+CPUINFO = Path("/proc/cpuinfo")
+_VIRT_S = 5
+
+
+def read_facts(names: Names, tags: Iterable[str] = ()) -> HostFacts:
+    """All facts; of users root and the named ones that exist, of groups the named ones."""
+    return HostFacts(
+        hostname=os.uname().nodename,
+        virt=_virt(),
+        tags=tuple(tags),
+        kernel=_kernel(),
+        cpus=read_cpus(SYS),
+        limits=limits(),
+        users=_users(names.users | {"root"}),
+        groups=_groups(names.groups),
+        active_seat=active_seat(),
+    )
+
+
+def local_names() -> Names:
+    """Every user and group that the databases enumerate: the local ones, and what directories show."""
+    return Names(
+        frozenset(user.pw_name for user in pwd.getpwall()),
+        frozenset(group.gr_name for group in grp.getgrall()),
+    )
+
+
+def limits() -> dict[str, int]:
+    """What one policy can hold."""
+    return {
+        "classes": abi.MAX_CLASSES - 1,
+        "rules": index.MAX_RULES,
+        "pattern_bytes": index.PATTERN_LEN - 1,
+    }
+
+
+# --- topology -------------------------------------------------------------------------------------
+
+
+def read_cpus(sys: Path) -> tuple[Cpu, ...]:
+    """The CPUs that are online."""
+    root = sys / "devices/system/cpu"
+    isolated = parse_list(_text(root / "isolated"))
+    return tuple(
+        _cpu(root / f"cpu{number}", number, number in isolated)
+        for number in parse_list(_text(root / "online"))
+    )
+
+
+def _cpu(directory: Path, number: int, isolated: bool) -> Cpu:
+    siblings = parse_list(
+        _text(directory / "topology/core_cpus_list") or _text(directory / "topology/thread_siblings_list")
+    )
+    package = _text(directory / "topology/physical_package_id")
+    nodes = [path.name[4:] for path in directory.glob("node[0-9]*")]
+    return Cpu(
+        number,
+        core=min(siblings, default=number),
+        llc=_llc(directory / "cache", default=int(package) if package.isdecimal() else 0),
+        node=int(nodes[0]) if nodes else 0,
+        isolated=isolated,
+    )
+
+
+def _llc(caches: Path, default: int) -> int:
+    """The lowest CPU that shares the last cache; where no cache is described, the package."""
+    found = [
+        (int(level), min(shared))
+        for index in caches.glob("index[0-9]*")
+        if (level := _text(index / "level")).isdecimal()
+        and (shared := parse_list(_text(index / "shared_cpu_list")))
+    ]
+    return max(found)[1] if found else default
+
+
+def parse_list(text: str) -> tuple[int, ...]:
+    """ "0-2,8" -> (0, 1, 2, 8)."""
+    numbers: list[int] = []
+    for part in text.split(","):
+        if match := re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip()):
+            numbers.extend(range(int(match[1]), int(match[2] or match[1]) + 1))
+    return tuple(numbers)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+# --- kernel ---------------------------------------------------------------------------------------
+
+
+def _kernel() -> KernelFacts:
+    state = ops = None
+    with suppress(HostError):
+        found = sysfs.read_state(sysfs.SCHED_EXT)
+        state, ops = found.state, found.ops
+    release = os.uname().release
+    return KernelFacts(
+        release=release,
+        sched_ext=state,
+        ops=ops,
+        btf=sysfs.BTF.exists(),
+        bpf_lsm="bpf" in _text(SYS / "kernel/security/lsm").split(","),
+        cgroup2=(SYS / "fs/cgroup/cgroup.controllers").exists(),
+        hz=_hz(release),
+    )
+
+
+@functools.cache
+def _hz(release: str) -> int | None:
+    """Ticks per second, from the kernel's configuration; None where it is not published."""
+    text = ""
+    with suppress(OSError):
+        text = gzip.decompress(PROC_CONFIG.read_bytes()).decode(errors="replace")
+    match = re.search(r"^CONFIG_HZ=(\d+)$", text or _text(BOOT / f"config-{release}"), re.MULTILINE)
+    return int(match[1]) if match else None
+
+
+@functools.cache
+def _virt() -> str:
+    """systemd's word: none, kvm, lxc, …; vm-other where only the CPU says so."""
+    try:
+        result = subprocess.run(
+            ["systemd-detect-virt"], capture_output=True, text=True, check=False, timeout=_VIRT_S
+        )
+        if word := result.stdout.strip():
+            return word
+    except (OSError, subprocess.SubprocessError):
+        pass
+    return (
+        "vm-other" if re.search(r"^flags\s.*\bhypervisor\b", _text(Path("/proc/cpuinfo")), re.M) else "none"
+    )
+
+
+# --- accounts -------------------------------------------------------------------------------------
+
+
+def _users(names: Iterable[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for name in names:
+        with suppress(KeyError):
+            found[name] = pwd.getpwnam(name).pw_uid
+    return found
+
+
+def _groups(names: Collection[str]) -> dict[str, Group]:
+    primary: dict[int, set[int]] = {}
+    for user in pwd.getpwall() if names else ():  # slow where a directory lists thousands
+        primary.setdefault(user.pw_gid, set()).add(user.pw_uid)
+    found: dict[str, Group] = {}
+    for name in names:
+        with suppress(KeyError):
+            entry = grp.getgrgid(int(name)) if name.isdecimal() else grp.getgrnam(name)
+            members = primary.get(entry.gr_gid, set()) | set(_users(entry.gr_mem).values())
+            found[entry.gr_name] = Group(entry.gr_gid, tuple(sorted(members)))
+    return found
