@@ -39,7 +39,7 @@ def _lines(facts: HostFacts) -> list[str]:
         ("kernel", f"{kernel.release}, {kernel.hz} ticks a second" if kernel.hz else kernel.release),
         ("sched_ext", _sched_ext(facts)),
         ("BTF", "yes" if kernel.btf else "no: the scheduler cannot be loaded"),
-        ("BPF LSM", "yes" if kernel.bpf_lsm else "no: `exe` is looked up in /proc after an exec"),
+        ("BPF LSM", "yes" if kernel.bpf_lsm else "no"),
         ("cgroup v2", "yes" if kernel.cgroup2 else "no: `cgroup` and `unit` match nothing"),
         ("CPUs", f"{_ranges(cpu.number for cpu in facts.cpus)}{', SMT' if facts.smt else ''}"),
         ("nodes", _groups(facts, "node")),

@@ -34,7 +34,7 @@ class KernelFacts:
     """The name of the sched_ext scheduler that runs."""
     btf: bool = False
     bpf_lsm: bool = False
-    """Whether `bpf` is in /sys/kernel/security/lsm: an exec is then seen at once."""
+    """Whether `bpf` is in /sys/kernel/security/lsm."""
     cgroup2: bool = False
     hz: int | None = None
 
