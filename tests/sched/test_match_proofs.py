@@ -135,7 +135,8 @@ def test_not(guest: Guest) -> None:
 
 @proof(
     knob="policy.realtime_users",
-    profile=profile("", "realtime_users: VALUE"),
+    # the second class is trusted: it keeps its level where the first one loses its own
+    profile=profile("", "realtime_users: VALUE").replace('"job-b*"', '"job-b*", user: root'),
     on="[root]",
     off="['1']",
     counter=COUNTER,

@@ -30,7 +30,7 @@ def test_a_fair_thread_gets_the_fair_share(lab1: Guest, order: str, share: str) 
 
 def test_a_fair_hog_per_cpu_gets_a_tenth_under_level_7(lab: Guest) -> None:
     lab.apply(HOGS.format(order="edf", share="10%"))
-    got = cpu_time(lab, 5, "hog:1:0:0", "hog:1:1:0", "fair:1:0:0", "fair:1:1:0")
+    got = cpu_time(lab, 15, "hog:1:0:0", "hog:1:1:0", "fair:1:0:0", "fair:1:1:0")
     assert got["fair"] >= Fraction(8, 100) * 2 * got["elapsed"], got
 
 
