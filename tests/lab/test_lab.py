@@ -177,7 +177,7 @@ def test_a_shell_for_a_person(folders: Path) -> None:
         os.execv(HERE / "shell", ["shell", *IDLE])
     try:
         machine = machine_of(pid)
-        lines = ["id -u\r", "echo on''ly; sleep 1000\r", "exit 9\r"]
+        lines = ["id -u\r", "sh -c 'echo on\"\"ly; exec sleep 1000'\r", "exit 9\r"]
         talk = [("# ", lines[0]), ("# ", lines[1]), ("only", "\x03"), ("# ", lines[2])]
         shown = converse(terminal, talk)
     except BaseException:

@@ -54,5 +54,5 @@ def test_fair_hogs_keep_their_share_on_two_cpus(lab: Guest, fair: str) -> None:
     lab.apply(
         "schedctl: 1\nname: lab\nclasses:\n  hog: {match: [{comm: hog}], level: 7}\n",
     )
-    got = cpu_time(lab, 4, "hog:4:-1:0", *fair.split())
+    got = cpu_time(lab, 8, "hog:4:-1:0", *fair.split())
     assert got["fair"] >= 2 * got["elapsed"] * 8 / 100, got

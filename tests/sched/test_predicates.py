@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.conftest import Guest
 
@@ -129,10 +132,18 @@ def compare(guest: Guest, pids: list[str]) -> dict[str, Any]:
     return result
 
 
-def test_threads_that_change_are_where_the_reference_says(lab: Guest) -> None:
+@pytest.fixture
+def crew(lab: Guest) -> Iterator[list[str]]:
+    """Whose processes end with the test: they rename themselves, and wake up all the time."""
+    pids: list[str] = []
+    yield pids
+    lab.run("kill -KILL " + " ".join(pids))
+
+
+def test_threads_that_change_are_where_the_reference_says(lab: Guest, crew: list[str]) -> None:
     prepare(lab)
-    cast = actors()
-    pids = start(lab, cast[:BEFORE_ATTACH], "old")
+    cast, pids = actors(), crew
+    pids += start(lab, cast[:BEFORE_ATTACH], "old")
     assert lab.schedctl("apply", "/root/acts.yaml")["exit"] == 0
     pids += start(lab, cast[BEFORE_ATTACH:], "new")
     before = compare(lab, pids)

@@ -28,12 +28,6 @@ def test_a_fair_thread_gets_the_fair_share(lab1: Guest, order: str, share: str) 
     assert abs(Fraction(got["fair"], got["elapsed"]) - stated) <= Fraction(2, 100), got
 
 
-def test_a_fair_hog_per_cpu_gets_a_tenth_under_level_7(lab: Guest) -> None:
-    lab.apply(HOGS.format(order="edf", share="10%"))
-    got = cpu_time(lab, 15, "hog:1:0:0", "hog:1:1:0", "fair:1:0:0", "fair:1:1:0")
-    assert got["fair"] >= Fraction(8, 100) * 2 * got["elapsed"], got
-
-
 def test_two_thousand_fair_spinners_leave_level_7_half(lab1: Guest) -> None:
     lab1.apply(HOGS.format(order="edf", share="10%"))
     before = lab1.status()
