@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from schedctl.apply import apply_plan
 from schedctl.image.compile import compile_image
@@ -13,7 +12,7 @@ from schedctl.kernel.hostinfo import read_facts
 from schedctl.kernel.protocol import Kernel
 from schedctl.observe import Observation, observe
 from schedctl.plan import Plan, make_plan
-from schedctl.profile import load_profile
+from schedctl.profile.model import Profile
 from schedctl.resolve.accounts import names_of
 from schedctl.resolve.assignment import resolve
 
@@ -24,9 +23,8 @@ class Outcome:
     observation: Observation  # after the plan was carried out
 
 
-def desired_image(path: Path) -> PolicyImage:
-    """Load, check, resolve on this host, compile; raises MissingError or ProfileError with all problems."""
-    profile = load_profile(path)
+def desired_image(profile: Profile) -> PolicyImage:
+    """Resolve on this host, compile; raises ProfileError with all problems."""
     return compile_image(resolve(profile, read_facts(names_of(profile))))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from schedctl.cli.host import facts_for
 from schedctl.cli.report import Report
-from schedctl.cli.source import profile_of
+from schedctl.cli.source import load
 from schedctl.cli.threads import NOT_SEEN, shown, thread_document
 from schedctl.cli.words import thread_of
 from schedctl.errors import MissingError, UsageError
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> Report:
         raise UsageError("name one thread", "`schedctl explain TID|NAME`, or --thread 'comm=…,uid=…'")
     if args.facts and not args.thread:
         raise UsageError("--facts is about another host: describe the thread with --thread")
-    profile = profile_of(args.profile)
+    profile = load(args.profile, args.facts).profile
     facts = facts_for(profile, args.facts)
     assignment = resolve(profile, facts)
     notes: list[str] = []

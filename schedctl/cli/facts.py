@@ -7,10 +7,9 @@ import argparse
 from collections.abc import Iterable
 from itertools import pairwise
 
-from schedctl.choice import chosen_file
+from schedctl.choice import chosen, loader, settings
 from schedctl.cli.report import Report
 from schedctl.errors import SchedctlError
-from schedctl.profile import load_profile
 from schedctl.resolve.accounts import Names, names_of
 from schedctl.resolve.facts import HostFacts
 
@@ -19,15 +18,15 @@ def run(args: argparse.Namespace) -> Report:
     from schedctl.kernel.hostinfo import local_names, read_facts
 
     local, named = local_names(), _named()
-    facts = read_facts(Names(local.users | named.users, local.groups | named.groups))
+    facts = read_facts(Names(local.users | named.users, local.groups | named.groups), settings().tags)
     return Report(text="\n".join(_lines(facts)), data={"facts": facts.to_document()})
 
 
 def _named() -> Names:
     """What the profile in force names: a directory service may know more than it lists."""
     try:
-        file = chosen_file()
-        return Names() if file is None else names_of(load_profile(file))
+        found = chosen(loader())
+        return Names() if found is None else names_of(found.profile)
     except SchedctlError:
         return Names()  # validate says what is wrong with it
 

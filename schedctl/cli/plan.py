@@ -6,14 +6,14 @@ from __future__ import annotations
 import argparse
 
 from schedctl.cli.report import Report
-from schedctl.cli.source import Compiled, compiled, profile_of
+from schedctl.cli.source import Compiled, compiled, load
 from schedctl.errors import EXIT_OK, EXIT_PENDING, HostError, Problem
 from schedctl.observe import Observation, Owner
 from schedctl.plan import Plan, make_plan
 
 
 def run(args: argparse.Namespace) -> Report:
-    found = compiled(profile_of(args.source), args.facts)
+    found = compiled(load(args.source, args.facts).profile, args.facts)
     plan, notes = _here(found) if args.facts is None else _elsewhere(found)
     return Report(
         text="\n".join(plan.lines()),

@@ -15,10 +15,9 @@ import sys
 import time
 from typing import NoReturn
 
-from schedctl.choice import chosen_file
+from schedctl.choice import chosen, loader
 from schedctl.cli.report import Report
 from schedctl.errors import HostError, MissingError, ProfileError, UsageError
-from schedctl.profile import load_profile
 from schedctl.profile.model import DEFAULT_CLASS
 from schedctl.resolve.assignment import scope_name
 
@@ -52,14 +51,14 @@ def _check_class(name: str) -> None:
     So a misspelt class is found, and a game starts whether or not anybody has selected anything.
     """
     try:
-        file = chosen_file()
-        profile = None if file is None else load_profile(file)
+        found = chosen(loader())
     except (MissingError, ProfileError) as error:
         print(f"schedctl: warning: {error.message}: {name!r} may not act", file=sys.stderr)
         return
-    if profile is None:
+    if found is None:
         print(f"schedctl: warning: no profile is selected: {name!r} does not act", file=sys.stderr)
         return
+    profile = found.profile
     names = [cls.name for cls in profile.classes if cls.name != DEFAULT_CLASS]
     if name not in names:
         close = difflib.get_close_matches(name, names, 1, 0.6)

@@ -8,7 +8,7 @@ import argparse
 import yaml
 
 from schedctl.cli.report import Report
-from schedctl.cli.source import compiled, profile_of
+from schedctl.cli.source import compiled, load
 from schedctl.errors import MissingError, UsageError
 from schedctl.image.model import PolicyImage
 
@@ -16,7 +16,7 @@ from schedctl.image.model import PolicyImage
 def run(args: argparse.Namespace) -> Report:
     if args.live and args.facts:
         raise UsageError("--live shows what this host runs, --facts is about another", "leave one out")
-    found = None if args.live else compiled(profile_of(args.source), args.facts)
+    found = None if args.live else compiled(load(args.source, args.facts).profile, args.facts)
     image = found.image if found else _live()
     document = image.to_document()
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, default_flow_style=False)

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schedctl import paths
-from schedctl.choice import chosen_file, standing_profile
-from schedctl.cli.host import facts_for
-from schedctl.errors import Problem
+from schedctl.choice import chosen, loader, standing
+from schedctl.cli.host import facts_for, load_facts
+from schedctl.errors import Problem, UsageError
 from schedctl.image.compile import compile_image
 from schedctl.image.model import PolicyImage
-from schedctl.profile import check_and_parse, find_profile, load_profile, load_profile_bytes
-from schedctl.profile.document import MAX_BYTES, load_bytes, read_file
+from schedctl.profile.document import MAX_BYTES
+from schedctl.profile.library import DROPINS
+from schedctl.profile.load import Loaded, to_copy
 from schedctl.profile.model import Profile
 from schedctl.resolve.assignment import Assignment, resolve
 from schedctl.resolve.facts import HostFacts
@@ -38,7 +39,7 @@ class Compiled:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """`copy` is the text of a profile that is not followed: it came from a path or standard input."""
+    """`copy` has the texts of a profile that is not followed: it came from a path or standard input."""
 
     compiled: Compiled
     selected: Selected
@@ -49,15 +50,17 @@ def is_path(word: str) -> bool:
     return "/" in word or word.endswith(".yaml")
 
 
-def load_source(word: str) -> tuple[Profile, bytes | None]:
-    """The profile that a word means; raises MissingError or ProfileError."""
+def load(word: str | None, facts_file: str | None = None) -> Loaded:
+    """The profile that a word means, without one what is selected now, else what stands in schedctl.yaml.
+
+    Raises MissingError or ProfileError.
+    """
+    profiles = loader(None if facts_file is None else lambda: load_facts(Path(facts_file)))
+    if word is None:
+        return chosen(profiles) or standing(profiles)
     if word == STDIN:
-        data = sys.stdin.buffer.read(MAX_BYTES + 1)
-        return load_profile_bytes(data, "<stdin>"), data
-    if is_path(word):
-        data = read_file(Path(word))
-        return check_and_parse(load_bytes(data, word)), data
-    return load_profile(find_profile(word, paths.profile_dirs())), None
+        return profiles.by_text(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>")
+    return profiles.by_path(Path(word)) if is_path(word) else profiles.by_name(word)
 
 
 def compiled(profile: Profile, facts_file: str | None = None) -> Compiled:
@@ -67,22 +70,15 @@ def compiled(profile: Profile, facts_file: str | None = None) -> Compiled:
     return Compiled(compile_image(assignment), assignment, facts)
 
 
-def current_profile() -> Profile:
-    """What is selected now, else what stands in schedctl.yaml."""
-    return load_profile(chosen_file() or standing_profile())
-
-
 def source_to_apply(word: str | None) -> Source:
     """Without a word the standing choice, which also ends an earlier selection."""
     if word is None:
-        return Source(compiled(load_profile(standing_profile())), Selected())
-    profile, copy = load_source(word)
-    if copy is None:
-        return Source(compiled(profile), Selected.profile(word))
-    target = paths.run_dir() / "selected.d" / f"{profile.name}.yaml"
-    return Source(compiled(profile), Selected.copy(target), copy)
-
-
-def profile_of(word: str | None) -> Profile:
-    """The profile that `show`, `plan` and `explain` are about."""
-    return current_profile() if word is None else load_source(word)[0]
+        return Source(compiled(standing(loader()).profile), Selected())
+    if Path(word).parent.name.endswith(DROPINS):
+        name = Path(word).parent.name.removesuffix(DROPINS)
+        raise UsageError(f"{word} is a drop-in of {name}", f"`schedctl apply {name}` applies both")
+    loaded = load(word)
+    if word != STDIN and not is_path(word):
+        return Source(compiled(loaded.profile), Selected.profile(word))
+    target = paths.run_dir() / "selected.d" / f"{loaded.profile.name}.json"
+    return Source(compiled(loaded.profile), Selected.copy(target), to_copy(loaded))

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schedctl import paths
-from schedctl.choice import chosen_file
+from schedctl.choice import chosen, loader
 from schedctl.cli.report import Report
 from schedctl.errors import EXIT_OK, EXIT_STATUS_DIFFERS, Problem, SchedctlError
 from schedctl.image.model import PolicyImage
@@ -44,8 +44,8 @@ def run(args: argparse.Namespace) -> Report:
 
 
 def _desired() -> PolicyImage | None:
-    file = chosen_file()
-    return None if file is None else desired_image(file)
+    found = chosen(loader())
+    return None if found is None else desired_image(found.profile)
 
 
 def _drift(desired: PolicyImage | None, observation: Observation, unknown: bool) -> bool | None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import argparse
 
-from schedctl.choice import chosen_file, standing_profile
 from schedctl.cli.report import Report, report_of
-from schedctl.cli.source import compiled, load_source
+from schedctl.cli.source import compiled, load
 from schedctl.errors import EXIT_OK, MissingError, Problem, ProfileError
 
 
@@ -15,10 +14,11 @@ def run(args: argparse.Namespace) -> Report:
     valid: list[str] = []
     failed: list[Report] = []
     problems: list[Problem] = []
-    for word in args.sources or [str(chosen_file() or standing_profile())]:
+    for word in args.sources or [None]:
         try:
-            problems += compiled(load_source(word)[0], args.facts).problems
-            valid.append(word)
+            profile = load(word, args.facts).profile
+            problems += compiled(profile, args.facts).problems
+            valid.append(word or profile.name)
         except (ProfileError, MissingError) as error:
             failed.append(report_of(error))
             problems += failed[-1].problems

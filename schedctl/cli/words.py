@@ -59,7 +59,7 @@ def rule_profile(words: Iterable[str]) -> Profile:
     rule = {"match": [item], "level": 1}
     text = json.dumps({"schedctl": 1, "name": RULE_CLASS, "classes": {RULE_CLASS: rule}})
     try:
-        return check_and_parse(load_text(text, RULE_CLASS), check_name=False)
+        return check_and_parse(load_text(text, RULE_CLASS))
     except ProfileError as error:
         problems = tuple(Problem(p.severity, "", 0, 0, "", p.message, p.hint) for p in error.problems)
         raise UsageError("not a rule", problems=problems) from None

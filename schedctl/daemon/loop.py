@@ -3,16 +3,14 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterable
-from pathlib import Path
 from queue import Empty
 from typing import Protocol
 
 from schedctl import paths
-from schedctl.choice import chosen_file, file_of
+from schedctl.choice import library, load_selected, loader
 from schedctl.daemon import notify
+from schedctl.daemon.files import Followed, Signature, followed
 from schedctl.daemon.triggers import Trigger, TriggerQueue
 from schedctl.errors import SchedctlError, format_problem
 from schedctl.kernel.protocol import Kernel
@@ -28,17 +26,18 @@ DEBOUNCE_S = 0.05
 LOCK_S = 5.0
 
 
-class Folders(Protocol):
-    def watch(self, folders: Iterable[Path]) -> None: ...
+class Watcher(Protocol):
+    def watch(self, files: Followed) -> None: ...
 
 
 class Daemon:
     """`run` returns after a STOP; the scheduler stays attached."""
 
-    def __init__(self, kernel: Kernel, queue: TriggerQueue, folders: Folders) -> None:
+    def __init__(self, kernel: Kernel, queue: TriggerQueue, watcher: Watcher) -> None:
         self._kernel = kernel
         self._queue = queue
-        self._folders = folders
+        self._watcher = watcher
+        self._seen: Signature = ()
         self._attached = False  # our scheduler ran when last looked
         self._ejected = False  # it ended without us; only a person attaches again
         self._said = ""
@@ -77,8 +76,9 @@ class Daemon:
         return Trigger.FILES
 
     def _look(self) -> None:
-        """Cheap: only the kernel's words. An ejection is reported at the next tick at the latest."""
-        if self._attached and not self._kernel.sched_state().ours:
+        """Cheap. An ejection, and an edit that inotify lost, are noticed at the next tick at the latest."""
+        ejected = self._attached and not self._kernel.sched_state().ours
+        if ejected or followed(library()).signature() != self._seen:
             self._reconcile()
 
     def _reconcile(self) -> None:
@@ -93,25 +93,20 @@ class Daemon:
 
     def _watch(self) -> None:
         """Before the files are read, so that no edit falls between."""
-        folders = [*paths.profile_dirs(), paths.standing_file().parent, paths.run_dir()]
-        try:
-            file = chosen_file()
-        except SchedctlError:
-            file = None  # reported when it is used
-        if file is not None:
-            folders += [file.parent, Path(os.path.realpath(file)).parent]
-        self._folders.watch(folders)
+        files = followed(library())
+        self._watcher.watch(files)
+        self._seen = files.signature()
 
     def _attempt(self) -> None:
         observation = observe(self._kernel)
         selected = read_selected(paths.selected_file())
         if self._held(observation, selected):
             return
-        file = file_of(selected)
-        if file is None:
+        loaded = load_selected(selected, loader())
+        if loaded is None:
             self._say_idle(selected)
             return
-        outcome = reconcile(self._kernel, desired_image(file))
+        outcome = reconcile(self._kernel, desired_image(loaded.profile))
         self._attached, self._ejected = True, False
         self._say_outcome(outcome)
 

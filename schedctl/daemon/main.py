@@ -8,7 +8,7 @@ import argparse
 from schedctl import __version__, paths
 from schedctl.daemon import notify
 from schedctl.daemon.loop import Daemon
-from schedctl.daemon.triggers import TriggerQueue, Watcher, install_signal_handlers
+from schedctl.daemon.triggers import SeatWatcher, TriggerQueue, Watcher, install_signal_handlers
 from schedctl.errors import EXIT_OK, ConflictError, SchedctlError
 from schedctl.kernel.real import RealKernel
 from schedctl.log import Priority, log
@@ -34,6 +34,7 @@ def main() -> int:
     install_signal_handlers(queue)
     paths.run_dir().mkdir(parents=True, exist_ok=True)
     watcher = Watcher(queue)
+    SeatWatcher(queue)
     try:
         Daemon(kernel, queue, watcher).run(notify.watchdog_s())
     finally:

@@ -32,9 +32,12 @@ class UnknownKeywordError(Exception):
     """The schema has a keyword that is not understood here."""
 
 
-def compile_schema(root: dict[str, Any], formats: Formats) -> Check:
-    """A function that is true exactly where the value passes; raises UnknownKeywordError."""
-    return _Compiler(root, formats).schema(root)
+def compile_schema(root: dict[str, Any], formats: Formats, definition: str = "") -> Check:
+    """A function that is true exactly where the value passes the schema, or one of its definitions.
+
+    Raises UnknownKeywordError.
+    """
+    return _Compiler(root, formats).schema(root["$defs"][definition] if definition else root)
 
 
 class _Compiler:

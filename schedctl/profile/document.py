@@ -7,10 +7,12 @@ Scalars follow the YAML 1.2 core schema, as editors read it: only true and false
 
 from __future__ import annotations
 
+import os
 import re
-from dataclasses import dataclass
+import stat
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
@@ -21,6 +23,7 @@ MAX_BYTES = 4 * 1024 * 1024
 MAX_ALIASES = 100
 MAX_DEPTH = 32
 MAX_VALUES = 100_000
+_READS = 3
 
 Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
 Path_ = tuple[str | int, ...]
@@ -34,6 +37,20 @@ except ImportError:  # PyYAML built without libyaml: the same, ten times slower
     from yaml import SafeLoader as _Loader  # type: ignore[assignment]
 
 
+class Sourced(Protocol):
+    """Values that know where they stand: one file's, or several files' merged."""
+
+    @property
+    def file(self) -> str: ...
+
+    @property
+    def value(self) -> Value: ...
+
+    def origin(self, path: Path_) -> Origin: ...
+
+    def key_origin(self, path: Path_) -> Origin: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """One file's values; `origins` has the place of every value, `keys` that of every key, by path."""
@@ -42,6 +59,9 @@ class Document:
     value: Value
     origins: dict[Path_, Origin]
     keys: dict[Path_, Origin]
+    empty: frozenset[Path_] = field(default=frozenset())
+    """Values that are null because nothing is written there."""
+    text: str = ""
 
     def origin(self, path: Path_) -> Origin:
         """The place of a value, or of the nearest one that contains it."""
@@ -72,15 +92,31 @@ def load_document(path: Path) -> Document:
     return load_bytes(read_file(path), str(path))
 
 
-def read_file(path: Path) -> bytes:
-    """The file's bytes, at most one more than are allowed; MissingError."""
+def read_file(path: Path, wanted: tuple[int, int] | None = None) -> bytes:
+    """The file's bytes, at most one more than are allowed; MissingError.
+
+    `wanted` is the device and inode that were looked at before. A file that is written to at the same
+    time is read again.
+    """
     try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
+        for _ in range(_READS):
+            with path.open("rb") as file:
+                before = os.fstat(file.fileno())
+                if wanted is not None and (before.st_dev, before.st_ino) != wanted:
+                    raise MissingError(f"{path}: replaced while it was read", "try again")
+                data = file.read(MAX_BYTES + 1)
+                after = os.fstat(file.fileno())
+            if not stat.S_ISREG(before.st_mode) or _version(before) == _version(after):
+                return data
     except FileNotFoundError:
         raise MissingError(f"{path}: no such file") from None
     except OSError as error:
         raise MissingError(f"{path}: {error.strerror}") from None
+    raise MissingError(f"{path}: changes while it is read", "try again when nothing writes to it")
+
+
+def _version(status: os.stat_result) -> tuple[int, int]:
+    return status.st_size, status.st_mtime_ns
 
 
 def load_bytes(data: bytes, file: str) -> Document:
@@ -112,6 +148,7 @@ class _Composer:
         self.problems: list[Problem] = []
         self.origins: dict[Path_, Origin] = {}
         self.keys: dict[Path_, Origin] = {}
+        self.empty: set[Path_] = set()
 
     def compose(self) -> Document:
         try:
@@ -126,7 +163,7 @@ class _Composer:
         value = self._convert(node, (), 0) if node is not None else None
         if self.problems:
             raise ProfileError(tuple(self.problems))
-        return Document(self.file, value, self.origins, self.keys)
+        return Document(self.file, value, self.origins, self.keys, frozenset(self.empty), self.text)
 
     def _check_events(self) -> None:
         """Refuse what costs much, or means code, before anything is built."""
@@ -184,6 +221,8 @@ class _Composer:
         if isinstance(node, yaml.SequenceNode):
             return [self._convert(item, (*path, i), depth + 1) for i, item in enumerate(node.value)]
         assert isinstance(node, yaml.ScalarNode)
+        if node.value == "" and not node.style:
+            self.empty.add(path)
         return _scalar(node)
 
     def _mapping(self, node: yaml.MappingNode, path: Path_, depth: int) -> dict[str, Value]:

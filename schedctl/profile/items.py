@@ -10,7 +10,7 @@ from typing import Any
 
 from schedctl.errors import Problem
 from schedctl.glob import encoded, glob_match, is_bare, is_literal, shortest, unclosed
-from schedctl.profile.document import Document, Path_, problem_at
+from schedctl.profile.document import Path_, Sourced, problem_at
 from schedctl.profile.model import (
     ACTIVE_SEAT,
     PATTERN_KEYS,
@@ -31,7 +31,7 @@ _LINKED_FOLDERS = ("/bin/", "/sbin/", "/lib/", "/lib64/")
 _OTHER_SUFFIXES = (".slice", ".target", ".timer", ".path", ".device", ".automount", ".busname")
 
 
-def check_items(document: Document, cls: ThreadClass) -> Iterator[Problem]:
+def check_items(document: Sourced, cls: ThreadClass) -> Iterator[Problem]:
     """All problems of a class's `match`; the document must have passed the schema."""
     root: Any = document.value
     for i, item in enumerate(cls.match):
@@ -53,7 +53,7 @@ def check_items(document: Document, cls: ThreadClass) -> Iterator[Problem]:
             yield replace(problem, severity="warning")
 
 
-def check_realtime_users(document: Document, users: Iterable[str]) -> Iterator[Problem]:
+def check_realtime_users(document: Sourced, users: Iterable[str]) -> Iterator[Problem]:
     for i, user in enumerate(users):
         if user != ACTIVE_SEAT and not _is_account(user.removeprefix("@")):
             path: Path_ = ("policy", "realtime_users", i)
@@ -78,7 +78,7 @@ def _says_nothing(item: MatchItem) -> bool:
     return all(is_bare(pattern.removeprefix("/")) for pattern in patterns)
 
 
-def _check_item(document: Document, path: Path_, raw: dict[str, Any], item: MatchItem) -> Iterator[Problem]:
+def _check_item(document: Sourced, path: Path_, raw: dict[str, Any], item: MatchItem) -> Iterator[Problem]:
     for key in TEXT_KEYS:
         for i, text in enumerate(getattr(item, key)):
             where: Path_ = (*path, key, *((i,) if isinstance(raw[key], list) else ()))
@@ -107,7 +107,7 @@ def _check_item(document: Document, path: Path_, raw: dict[str, Any], item: Matc
             )
 
 
-def _contradictions(document: Document, path: Path_, item: MatchItem) -> Iterator[Problem]:
+def _contradictions(document: Sourced, path: Path_, item: MatchItem) -> Iterator[Problem]:
     if item.kthread:
         for key, found in (
             ("exe", item.exe),
@@ -133,7 +133,7 @@ def _contradictions(document: Document, path: Path_, item: MatchItem) -> Iterato
         )
 
 
-def _links(document: Document, path: Path_, raw: dict[str, Any], item: MatchItem) -> Iterator[Problem]:
+def _links(document: Sourced, path: Path_, raw: dict[str, Any], item: MatchItem) -> Iterator[Problem]:
     """The kernel names an executable by where it lies, and /bin is a link to /usr/bin nearly everywhere."""
     for i, text in enumerate(item.exe):
         if text.startswith(_LINKED_FOLDERS) and f"/usr{text}" not in item.exe:

@@ -66,7 +66,7 @@ class MatchItem:
     leader: bool | None = None
     nice: tuple[int, int] | None = None  # lowest and highest
     excluded: tuple[MatchItem, ...] = ()  # none of them may match; they exclude nothing themselves
-    origin: Origin = NOWHERE
+    origin: Origin = field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class ThreadClass:
     period_ns: int | None
     deadline_ns: int | None  # relative, the default resolved; None outside the real-time tier
     weight: int
-    origin: Origin
+    origin: Origin = field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Profile:
     description: str
     policy: Policy
     classes: tuple[ThreadClass, ...]  # in the order of declaration
-    file: str
+    file: str = field(default="", compare=False)
     problems: tuple[Problem, ...] = field(default=(), compare=False)
     """Warnings and notes: a profile with an error does not come into being."""
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from schedctl import quantity
 from schedctl.profile import model
-from schedctl.profile.document import Document, Path_
+from schedctl.profile.document import Path_, Sourced
 
 
-def parse_profile(document: Document) -> model.Profile:
+def parse_profile(document: Sourced) -> model.Profile:
     """The profile, defaults resolved; the document must have passed the schema."""
     root: Any = document.value
     policy = root.get("policy") or {}
@@ -29,7 +29,7 @@ def parse_profile(document: Document) -> model.Profile:
     )
 
 
-def _parse_class(document: Document, name: str) -> model.ThreadClass:
+def _parse_class(document: Sourced, name: str) -> model.ThreadClass:
     root: Any = document.value
     keys: dict[str, Any] = root["classes"][name]
     level = keys.get("level")
@@ -52,13 +52,13 @@ def _parse_class(document: Document, name: str) -> model.ThreadClass:
     )
 
 
-def _parse_item(document: Document, name: str, index: int) -> model.MatchItem:
+def _parse_item(document: Sourced, name: str, index: int) -> model.MatchItem:
     root: Any = document.value
     path: Path_ = ("classes", name, "match", index)
     return _item(document, root["classes"][name]["match"][index], path)
 
 
-def _item(document: Document, keys: dict[str, Any], path: Path_) -> model.MatchItem:
+def _item(document: Sourced, keys: dict[str, Any], path: Path_) -> model.MatchItem:
     excluded, here = keys.get("not", []), (*path, "not")
     if isinstance(excluded, dict):
         nested = [_item(document, excluded, here)]

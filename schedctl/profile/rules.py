@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 from schedctl.errors import Problem
-from schedctl.profile.document import Document, Path_, problem_at
+from schedctl.profile.document import Path_, Sourced, problem_at
 from schedctl.profile.items import check_items, check_realtime_users
 from schedctl.profile.model import DEFAULT_CLASS, Profile, ThreadClass, Tier
 from schedctl.profile.overlap import check_overlaps
@@ -18,26 +17,10 @@ from schedctl.quantity import format_duration, format_share
 MIN_DURATION_NS = 100_000
 MAX_DURATION_NS = 3_000_000_000
 MAX_FAIR_SHARE = Fraction(9, 10)
-RESERVED_NAME = "none"
 
 
-def check_profile(document: Document, profile: Profile, check_name: bool) -> Iterator[Problem]:
-    """All problems of a profile whose document the schema accepts."""
-    if check_name and profile.file not in ("-", "") and Path(profile.file).stem != profile.name:
-        stem = Path(profile.file).stem
-        yield problem_at(
-            document.origin(("name",)),
-            ("name",),
-            f"the file is called {stem}.yaml",
-            f"write 'name: {stem}', or rename the file to {profile.name}.yaml",
-        )
-    if profile.name == RESERVED_NAME:
-        yield problem_at(
-            document.origin(("name",)),
-            ("name",),
-            f"the name {RESERVED_NAME!r} is reserved: in /run/schedctl/selected it stands for no profile",
-            "give the profile another name",
-        )
+def check_profile(document: Sourced, profile: Profile) -> Iterator[Problem]:
+    """All problems of a profile whose layers the schema accepts."""
     yield from _check_share(document, profile)
     yield from check_realtime_users(document, profile.policy.realtime_users)
     for cls in profile.classes:
@@ -45,7 +28,7 @@ def check_profile(document: Document, profile: Profile, check_name: bool) -> Ite
     yield from check_overlaps(profile)
 
 
-def _check_share(document: Document, profile: Profile) -> Iterator[Problem]:
+def _check_share(document: Sourced, profile: Profile) -> Iterator[Problem]:
     path: Path_ = ("policy", "fair_share")
     share = profile.policy.fair_share
     if not Fraction(1, 100) <= share <= MAX_FAIR_SHARE:
@@ -54,7 +37,7 @@ def _check_share(document: Document, profile: Profile) -> Iterator[Problem]:
         yield problem_at(document.origin(path), path, "finer than a tenth of a percent", "for example 12.5%")
 
 
-def _check_default(document: Document, cls: ThreadClass) -> Iterator[Problem]:
+def _check_default(document: Sourced, cls: ThreadClass) -> Iterator[Problem]:
     root: Any = document.value
     for key in root["classes"][cls.name]:
         if key not in ("description", "weight"):
@@ -67,7 +50,7 @@ def _check_default(document: Document, cls: ThreadClass) -> Iterator[Problem]:
             )
 
 
-def _check_class(document: Document, cls: ThreadClass) -> Iterator[Problem]:
+def _check_class(document: Sourced, cls: ThreadClass) -> Iterator[Problem]:
     root: Any = document.value
     keys = root["classes"][cls.name]
     here: Path_ = ("classes", cls.name)
@@ -91,7 +74,7 @@ def _check_class(document: Document, cls: ThreadClass) -> Iterator[Problem]:
     yield from check_items(document, cls)
 
 
-def _check_tier(document: Document, cls: ThreadClass, keys: dict[str, Any]) -> Iterator[Problem]:
+def _check_tier(document: Sourced, cls: ThreadClass, keys: dict[str, Any]) -> Iterator[Problem]:
     here: Path_ = ("classes", cls.name)
     if cls.tier is Tier.REALTIME and cls.level is None:
         yield problem_at(

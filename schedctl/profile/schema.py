@@ -12,7 +12,7 @@ from schedctl import quantity
 from schedctl.errors import Problem
 from schedctl.paths import schemas_dir
 from schedctl.profile.accept import compile_schema
-from schedctl.profile.document import Document, Path_, Value, problem_at
+from schedctl.profile.document import Document, Path_, Value, format_path, problem_at
 from schedctl.profile.model import Origin
 
 if TYPE_CHECKING:
@@ -35,19 +35,31 @@ PARSERS = {name: parse for name, (parse, _, _) in _FORMATS.items()}
 _NAME_HINT = "a to z, 0 to 9, '_' and '-', at most 31 characters, beginning with a letter or digit"
 
 
-def check_document(document: Document, schema: str) -> list[Problem]:
-    """All problems that `schemas/SCHEMA.schema.json` finds, one per cause."""
+def check_document(document: Document, schema: str, definition: str = "") -> list[Problem]:
+    """All problems that `schemas/SCHEMA.schema.json` finds, or one of its definitions, one per cause."""
     text = (schemas_dir() / f"{schema}.schema.json").read_text(encoding="utf-8")
-    if compile_schema(json.loads(text), PARSERS)(document.value):
-        return []
+    root = json.loads(text)
+    passes = compile_schema(root, PARSERS, definition)(document.value)
+    problems = [] if passes else _failures(document, root, definition)
+    known = {problem.path for problem in problems}
+    for path in sorted(document.empty, key=str):
+        if path and not any(format_path(path).startswith(reported) for reported in known if reported):
+            hint = "write it, or remove the key; 'null' takes back what a lower layer says"
+            problems.append(problem_at(document.origin(path), path, "the value is missing", hint))
+    return problems
+
+
+def _failures(document: Document, root: dict[str, Any], definition: str) -> list[Problem]:
     import jsonschema  # 0.1 s, and a good document does not need it
 
     checker = jsonschema.FormatChecker(formats=())
     for name, (parse, _, _) in _FORMATS.items():
         checker.checks(name, raises=ValueError)(_optional(parse))
-    validator = _validator()(json.loads(text), format_checker=checker)
+    validator = _validator()(root, format_checker=checker)
+    if definition:
+        validator = validator.evolve(schema=root["$defs"][definition])
     if document.value is None:
-        hint = "begin with 'schedctl: 1' and 'name: …'" if schema == "profile" else None
+        hint = "begin with 'schedctl: 1' and 'name: …'" if "name" in root.get("required", ()) else None
         return [problem_at(Origin(document.file, 1, 1), (), "there is nothing in it", hint)]
     problems: dict[tuple[int, int, str], Problem] = {}
     for error in validator.iter_errors(document.value):
@@ -135,6 +147,8 @@ def _say(keyword: str, value: Any, error: ValidationError) -> tuple[str, str | N
     if keyword == "format":
         _, what, example = _FORMATS[wanted]
         return f"{value!r} is not {what}", f"for example {example}"
+    if keyword == "enum":
+        wanted = [word for word in wanted if word is not None]
     if keyword == "enum" and len(wanted) == 1:
         return f"{_show(value)} is not possible here", f"write {wanted[0]}, or remove the key"
     if keyword == "enum":
@@ -157,7 +171,9 @@ def _say(keyword: str, value: Any, error: ValidationError) -> tuple[str, str | N
 def _say_type(value: Any, error: ValidationError) -> tuple[str, str | None]:
     kind: Any = error.validator_value
     schema: Any = error.schema
-    wanted = " or ".join(_TYPES[k] for k in (kind if isinstance(kind, list) else [kind]))
+    kinds = [k for k in (kind if isinstance(kind, list) else [kind]) if k != "null"]
+    wanted = " or ".join(_TYPES[k] for k in kinds)
+    kind = kinds[0] if len(kinds) == 1 else kinds
     message = f"expected {wanted}, not {_show(value)}"
     name = schema.get("format")
     if name and kind == "string" and isinstance(value, int | float) and not isinstance(value, bool):

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from schedctl.profile.when import KernelVersion
+
 FACTS_VERSION = 1
 
 
@@ -72,6 +74,18 @@ class HostFacts:
     @property
     def smt(self) -> bool:
         return len({cpu.core for cpu in self.cpus}) < len(self.cpus)
+
+    def for_when(self) -> dict[str, Any]:
+        """What the expressions of `when` may name."""
+        return {
+            "cpus": len(self.cpus),
+            "numa_nodes": len(self.nodes),
+            "smt": self.smt,
+            "kernel": KernelVersion(self.kernel.release),
+            "virt": self.virt,
+            "hostname": self.hostname,
+            "tags": list(self.tags),
+        }
 
     def to_document(self) -> dict[str, Any]:
         """The facts as JSON; names sorted."""

@@ -15,6 +15,7 @@ from schedctl.cli.main import main
 from schedctl.kernel import real
 from schedctl.observe import observe
 from schedctl.profile.document import MAX_BYTES
+from schedctl.profile.load import Loader
 from schedctl.selected import Choice, Selected, read_selected
 from tests import process
 from tests.kernel.fake import FakeKernel
@@ -67,8 +68,9 @@ def test_a_path_is_copied_and_not_followed(kernel: FakeKernel, tmp_path: Path) -
     file.write_text(GOOD.replace("good", "mine"))
     assert main(["apply", str(file)]) == 0
     copy = Path(noted().value)
-    assert noted() == Selected.copy(paths.run_dir() / "selected.d" / "mine.yaml")
-    assert copy.read_bytes() == file.read_bytes()
+    assert noted() == Selected.copy(paths.run_dir() / "selected.d" / "mine.json")
+    (layer,) = Loader().by_copy(copy).layers
+    assert (layer.document.file, layer.document.text) == (str(file), file.read_text())
     file.unlink()
     assert main(["status"]) == 0
     assert list(copy.parent.iterdir()) == [copy]

@@ -14,11 +14,13 @@ from systemd import journal
 
 from schedctl import paths
 from schedctl.daemon import loop
+from schedctl.daemon.files import Followed
 from schedctl.daemon.loop import Daemon
 from schedctl.daemon.triggers import Trigger
 from schedctl.image.stats import ExitRecord
 from schedctl.lock import locked
 from schedctl.observe import observe
+from schedctl.profile import load_profile
 from schedctl.reconcile import desired_image, reconcile
 from schedctl.selected import Selected, write_selected
 from tests import process
@@ -54,8 +56,8 @@ class World:
         self.entries: list[dict[str, str]] = []
         self._told: list[str] = []
 
-    def watch(self, folders: Iterable[Path]) -> None:
-        self.watched.append(set(folders))
+    def watch(self, files: Followed) -> None:
+        self.watched.append(set(files.to_watch()))
 
     def send(self, message: str, **fields: str) -> None:
         self.entries.append({"MESSAGE": message, **fields})
@@ -194,7 +196,7 @@ def test_after_an_ejection_only_a_person_attaches(world: World) -> None:
 
     def by_a_person() -> Trigger:
         assert not world.kernel.running
-        reconcile(world.kernel, desired_image(file()))
+        reconcile(world.kernel, desired_image(load_profile(file())))
         return select(Selected.profile("edited"))
 
     events = world.run(eject, lambda: None, by_itself, note_alone, by_a_person, lambda: edit(2))
@@ -227,7 +229,7 @@ def test_a_note_of_none_keeps_it_idle(world: World) -> None:
 
     def by_a_person() -> Trigger:
         assert not world.kernel.running
-        reconcile(world.kernel, desired_image(file()))
+        reconcile(world.kernel, desired_image(load_profile(file())))
         return select(Selected())
 
     assert world.run(detach, lambda: edit(2), by_a_person, lambda: edit(1)) == [

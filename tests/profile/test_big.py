@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from schedctl.kernel.protocol import Kernel
+from schedctl.profile import load_profile
 from schedctl.reconcile import desired_image, plan_change, reconcile
 from tests.kernel.fake import FakeKernel
 from tests.profile.big import NR_ITEMS, big_profile
@@ -20,7 +21,7 @@ def test_planned_and_applied(tmp_path: Path) -> None:
     gc.disable()  # as the command line does
     try:
         started = time.process_time()
-        image = desired_image(path)
+        image = desired_image(load_profile(path))
         plan = plan_change(kernel, image)
         planned = time.process_time()
         outcome = reconcile(kernel, image)

@@ -14,6 +14,7 @@ import yaml
 from schedctl.image.abi import decode, encode
 from schedctl.image.model import PolicyImage
 from schedctl.paths import profile_dirs
+from schedctl.profile import load_profile
 from schedctl.reconcile import desired_image
 from tests.sched.programs import ROOT
 
@@ -23,13 +24,13 @@ GOLDEN = Path(__file__).parent / "shipped"
 
 def document(path: Path) -> str:
     """The image document of a profile, as `schedctl show` gives it."""
-    return yaml.safe_dump(desired_image(path).to_document(), sort_keys=False)
+    return yaml.safe_dump(desired_image(load_profile(path)).to_document(), sort_keys=False)
 
 
 @pytest.mark.parametrize("path", PROFILES, ids=lambda path: str(path.stem))
 def test_shipped_profile(path: Path) -> None:
     assert document(path) == (GOLDEN / f"{path.stem}.txt").read_text()
-    image = desired_image(path)
+    image = desired_image(load_profile(path))
     assert decode(encode(image, 0, 1))[0] == image
     assert PolicyImage.from_document(yaml.safe_load(document(path))) == image
 

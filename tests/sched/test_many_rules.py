@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from schedctl.image.abi import encode
+from schedctl.profile import load_profile
 from schedctl.reconcile import desired_image
 from tests.conftest import Guest
 from tests.profile.big import big_profile
@@ -38,7 +39,7 @@ def test_forks_with_many_rules(lab1: Guest, tmp_path: Path) -> None:
     before = lab1.status()["counters"]["nr_classified"]
     done = forks(lab1)
     assert lab1.status()["counters"]["nr_classified"] - before >= 2 * done, "each fork, and each exec"
-    lab1.vm.put("/root/policy", encode(desired_image(tmp_path / "big.yaml"), 1, 2, seed=7))
+    lab1.vm.put("/root/policy", encode(desired_image(load_profile(tmp_path / "big.yaml")), 1, 2, seed=7))
     lab1.vm.put("/root/write.py", WRITE)
     lab1.sh("python3 /root/write.py")
     many = [forks(lab1) for _ in range(3)]

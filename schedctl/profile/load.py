@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From names, paths and text to typed profiles: gather the layers, check each, merge, parse, check all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+from schedctl.errors import MissingError, Problem, ProfileError, sorted_problems
+from schedctl.profile.document import Document, Path_, load_bytes, load_text, problem_at, read_file
+from schedctl.profile.library import DROPINS, SUFFIX, Library, Rank
+from schedctl.profile.merge import Effective, effective, merge, pieces_of
+from schedctl.profile.model import Profile
+from schedctl.profile.when import WhenError, evaluate
+
+MAX_DEPTH = 32
+MAX_CLASSES = 250
+RESERVED_NAME = "none"
+_COPY = "schedctl_copy"
+
+Facts = Callable[[], Mapping[str, Any]]
+
+
+def no_facts() -> Mapping[str, Any]:
+    """For profiles that are looked at without a host."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    document: Document
+    kind: str = "profile"  # or "dropin"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A profile, its values with their places, and the files behind it in merge order, lowest first."""
+
+    profile: Profile
+    effective: Effective
+    layers: tuple[Layer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Loader:
+    """Each method raises MissingError, or ProfileError with all problems of all files."""
+
+    library: Library = field(default_factory=Library)
+    facts: Facts = no_facts
+
+    def by_name(self, name: str) -> Loaded:
+        entry = self.library.find(name)
+        gatherer = _Gatherer(self.library, self.facts)
+        gatherer.named(name, self.library.read(entry.path), entry.dropins)
+        return gatherer.finish()
+
+    def by_path(self, path: Path) -> Loaded:
+        """This file without drop-ins; what it extends may lie beside it. A drop-in comes with its profile."""
+        if path.parent.name.endswith(DROPINS):
+            name = path.parent.name.removesuffix(DROPINS)
+            return replace(self, library=self.library.beside(path.parent.parent)).by_name(name)
+        document = load_bytes(read_file(path), str(path))
+        gatherer = _Gatherer(self.library.beside(path.parent), self.facts)
+        gatherer.named(path.name.removesuffix(SUFFIX), document)
+        return gatherer.finish()
+
+    def by_text(self, data: bytes, file: str) -> Loaded:
+        return self.by_document(load_bytes(data, file))
+
+    def by_document(self, document: Document, name: str | None = None) -> Loaded:
+        """Text that has no name of its own but the one it gives itself."""
+        gatherer = _Gatherer(self.library, self.facts)
+        gatherer.named(name, document)
+        return gatherer.finish()
+
+    def by_copy(self, path: Path) -> Loaded:
+        """What `to_copy` wrote: the layers as they were, with their places."""
+        try:
+            copy = json.loads(read_file(path))
+            layers = [Layer(load_text(part["text"], part["file"]), part["kind"]) for part in copy[_COPY]]
+        except (ValueError, KeyError, TypeError):
+            raise MissingError(
+                f"{path}: not a copy of a profile", "`schedctl apply` makes a new one"
+            ) from None
+        gatherer = _Gatherer(Library(), self.facts)
+        for layer in layers:
+            gatherer.copied(layer)
+        return gatherer.finish()
+
+
+def to_copy(loaded: Loaded) -> bytes:
+    """The layers' texts with their files' names, for a profile that is not followed."""
+    parts = [{"file": at.document.file, "kind": at.kind, "text": at.document.text} for at in loaded.layers]
+    return json.dumps({_COPY: parts}, indent=1).encode()
+
+
+class _Gatherer:
+    """Layers in merge order, and the problems met on the way."""
+
+    def __init__(self, library: Library, facts: Facts) -> None:
+        self._library, self._facts = library, facts
+        self._layers: list[Layer] = []
+        self._problems: list[Problem] = []
+        self._done: set[str] = set()
+
+    def named(
+        self, name: str | None, document: Document, dropins: Iterable[Path] = (), chain: tuple[str, ...] = ()
+    ) -> None:
+        """A profile's parents, its file, its drop-ins; of one that comes twice only the first time counts."""
+        self._check(document, "")
+        if not chain:
+            self._check_selected(document)
+        elif not self._holds(document, ("when",)):
+            return
+        self._check_name(document, name)
+        if name is not None:
+            self._done.add(name)
+        root = document.value
+        parents = root.get("extends") if isinstance(root, dict) else None
+        for i, parent in enumerate(parents if isinstance(parents, list) else ()):
+            self._parent(document, i, parent, (*chain, name or "this profile"))
+        self._layers.append(Layer(document))
+        for path in dropins:
+            self._dropin(path)
+
+    def copied(self, layer: Layer) -> None:
+        """Everything was decided when the copy was made, but for what `when` says of classes."""
+        self._check(layer.document, "dropin" if layer.kind == "dropin" else "")
+        self._layers.append(layer)
+
+    def _parent(self, document: Document, index: int, name: object, chain: tuple[str, ...]) -> None:
+        path: Path_ = ("extends", index)
+        if not isinstance(name, str):
+            return
+        if name in chain:
+            shown = " → ".join((*chain[chain.index(name) :], name))
+            self._complain(document, path, f"a cycle of 'extends': {shown}", "take one of them out")
+        elif len(chain) > MAX_DEPTH:
+            self._complain(document, path, f"more than {MAX_DEPTH} profiles extend one another")
+        elif name not in self._done:
+            try:
+                entry = self._library.find(name)
+                parent = self._library.read(entry.path)
+            except ProfileError as error:
+                self._problems += error.problems
+            except MissingError as error:
+                self._complain(document, path, error.message, error.hint)
+            else:
+                self.named(name, parent, entry.dropins, chain)
+
+    def _dropin(self, path: Path) -> None:
+        try:
+            document = self._library.read(path)
+        except ProfileError as error:
+            self._problems += error.problems
+            return
+        self._check(document, "dropin")
+        if self._holds(document, ("when",)):
+            self._layers.append(Layer(document, "dropin"))
+
+    def _check(self, document: Document, definition: str) -> None:
+        from schedctl.profile.schema import check_document
+
+        if definition and document.value is None:
+            return  # a drop-in may be empty
+        self._problems += check_document(document, "profile", definition)
+        if self._library.rank_of(Path(document.file)) is Rank.PACKAGE:
+            for path in [path for path in document.keys if path[-1] == "when" and _takes_when(path)]:
+                where = document.key_origin(path)
+                hint = "a package cannot know the machine: put it into a profile or a drop-in of your own"
+                self._problems.append(
+                    problem_at(where, path, "'when' is for the administrator's files", hint)
+                )
+
+    def _check_name(self, document: Document, name: str | None) -> None:
+        root = document.value
+        said = root.get("name") if isinstance(root, dict) else None
+        if not isinstance(said, str) or any(problem.path == "name" for problem in self._problems):
+            return
+        if said == RESERVED_NAME:
+            message = f"the name {said!r} is reserved: in /run/schedctl/selected it stands for no profile"
+            self._complain(document, ("name",), message, "give the profile another name")
+        elif name is not None and said != name:
+            hint = f"write 'name: {name}', or rename the file to {said}.yaml"
+            self._complain(document, ("name",), f"the file is called {name}.yaml", hint)
+
+    def _check_selected(self, document: Document) -> None:
+        """Whoever selects a profile wants it to run: a `when` that is false is worth a word."""
+        if not self._holds(document, ("when",)):
+            self._complain(
+                document,
+                ("when",),
+                "this is false here: the profile is not for this host",
+                "`schedctl facts` shows what it is compared with",
+            )
+
+    def _holds(self, document: Document | Effective, path: Path_) -> bool:
+        """What a `when` says; true where there is none, or where it cannot be answered and is a problem."""
+        expression: Any = document.value
+        for part in path:
+            expression = expression.get(part) if isinstance(expression, dict) else None
+        if not isinstance(expression, str) or not expression:
+            return True
+        try:
+            return evaluate(expression, self._facts())
+        except WhenError as error:
+            where = document.origin(path)
+            self._problems.append(problem_at(where, path, str(error), error.hint))
+            return True
+
+    def _complain(self, document: Document, path: Path_, message: str, hint: str | None = None) -> None:
+        self._problems.append(problem_at(document.origin(path), path, message, hint))
+
+    def finish(self) -> Loaded:
+        """Merge and type what came; raises ProfileError."""
+        from schedctl.profile.parse import parse_profile
+        from schedctl.profile.rules import check_profile
+
+        merged = self._merged()
+        sound = _sound_part(merged, self._problems) if self._problems else merged
+        problems = list(self._problems)
+        if sound:
+            profile = parse_profile(sound)
+            problems += check_profile(sound, profile)
+            if not any(problem.severity == "error" for problem in problems):
+                return Loaded(
+                    replace(profile, problems=sorted_problems(problems)), merged, tuple(self._layers)
+                )
+        raise ProfileError(tuple(dict.fromkeys(problems)))
+
+    def _merged(self) -> Effective:
+        profiles = [layer.document for layer in self._layers if layer.kind == "profile"]
+        pieces = reduce(merge, (pieces_of(layer.document) for layer in self._layers))
+        base = profiles[-1]
+        absent = [
+            str(path[1])
+            for path, places in pieces.items()
+            if len(path) == 3 and path[0] == "classes" and path[-1] == "when" and not self._class_when(places)
+        ]
+        merged = effective(base, pieces, absent)
+        classes = merged.value.get("classes") if isinstance(merged.value, dict) else None
+        if isinstance(classes, dict) and len(classes) > MAX_CLASSES and len(self._layers) > 1:
+            message = f"{len(classes)} classes together, at most {MAX_CLASSES}"
+            self._complain(base, ("classes",), message, "merge some of them")
+        return merged
+
+    def _class_when(self, places: tuple[tuple[Document, Path_], ...]) -> bool:
+        document, path = places[-1]
+        return self._holds(document, path)
+
+
+def _takes_when(path: Path_) -> bool:
+    return len(path) == 1 or (len(path) == 3 and path[0] == "classes")
+
+
+def _sound_part(merged: Effective, problems: Iterable[Problem]) -> Effective | None:
+    """What the schema accepts: no class and no other key of the top with a problem; None without a top."""
+    if not isinstance(merged.value, dict):
+        return None
+    broken = {problem.path.partition("[")[0] for problem in problems}
+    if broken & {"", "schedctl", "name", "classes"}:
+        return None
+    root = {key: value for key, value in merged.value.items() if key not in _first_parts(broken, 1)}
+    classes = merged.value.get("classes")
+    if isinstance(classes, dict):
+        names = {path.partition(".")[2] for path in _first_parts(broken, 2)}
+        root["classes"] = {name: keys for name, keys in classes.items() if name not in names}
+    return replace(merged, value=root)
+
+
+def _first_parts(paths: Iterable[str], count: int) -> set[str]:
+    return {".".join(path.split(".")[:count]) for path in paths}
