@@ -15,13 +15,14 @@ from schedctl.errors import EXIT_OK, EXIT_PENDING, StateError
 from schedctl.kernel.protocol import Kernel
 from schedctl.lock import locked
 from schedctl.plan import Plan
+from schedctl.profile.persist import standing_change
 from schedctl.selected import Selected, read_selected, selection
 
 
 def run(args: argparse.Namespace) -> Report:
     from schedctl.kernel.real import RealKernel
 
-    source = source_to_apply(args.source)
+    source = source_to_apply(args.source, args.persist)
     kernel = RealKernel()
     kernel.check()
     return _check(kernel, source, args.diff) if args.check else _apply(kernel, source, args.diff)
@@ -65,6 +66,15 @@ def _lines(plan: Plan, generation: int | None, diff: bool) -> list[str]:
 def _noted(source: Source) -> Iterator[None]:
     """Write what can fail on a full disk first; make it valid only after the kernel has changed."""
     path = paths.selected_file()
+    if source.standing is not None:
+        with (
+            standing_change(paths.standing_file(), source.standing) as stand,
+            selection(path, Selected()) as note,
+        ):
+            yield
+            stand()
+            note()
+        return
     if source.copy is None:
         if _is_noted(path, source.selected):
             yield

@@ -44,6 +44,8 @@ class Source:
     compiled: Compiled
     selected: Selected
     copy: bytes | None = None
+    standing: str | None = None
+    """The name that schedctl.yaml is to have."""
 
 
 def is_path(word: str) -> bool:
@@ -70,14 +72,20 @@ def compiled(profile: Profile, facts_file: str | None = None) -> Compiled:
     return Compiled(compile_image(assignment), assignment, facts)
 
 
-def source_to_apply(word: str | None) -> Source:
+def source_to_apply(word: str | None, persist: bool = False) -> Source:
     """Without a word the standing choice, which also ends an earlier selection."""
+    if persist and (word is None or word == STDIN or is_path(word)):
+        folder = paths.under_root("/etc/schedctl/profiles")
+        hint = f"copy the file to {folder}, then `schedctl apply --persist NAME`"
+        raise UsageError("--persist needs the name of a profile", hint if word else None)
     if word is None:
         return Source(compiled(standing(loader()).profile), Selected())
     if Path(word).parent.name.endswith(DROPINS):
         name = Path(word).parent.name.removesuffix(DROPINS)
         raise UsageError(f"{word} is a drop-in of {name}", f"`schedctl apply {name}` applies both")
     loaded = load(word)
+    if persist:
+        return Source(compiled(loaded.profile), Selected(), standing=word)
     if word != STDIN and not is_path(word):
         return Source(compiled(loaded.profile), Selected.profile(word))
     target = paths.run_dir() / "selected.d" / f"{loaded.profile.name}.json"

@@ -80,12 +80,12 @@ def _class(document: Document, name: str, keys: Value) -> Iterator[tuple[Path_, 
     yield here, ((document, here),)
     if not isinstance(keys, dict):
         return
+    lists = [key for key in ("match", "match_add") if key in keys]
     for key in keys:
-        if key not in ("match", "match_add"):
+        if key not in lists:
             yield (*here, key), ((document, (*here, key)),)
-    lists = tuple((document, (*here, key)) for key in ("match", "match_add") if key in keys)
-    if lists:
-        yield (*here, "match" if "match" in keys else "match_add"), lists
+        elif key == lists[-1]:  # with both, the one list that they make
+            yield (*here, lists[0]), tuple((document, (*here, k)) for k in lists)
 
 
 def merge(low: Pieces, high: Pieces) -> Pieces:

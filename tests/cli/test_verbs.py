@@ -21,7 +21,20 @@ from tests.cli.output import checked
 from tests.kernel.fake import FakeKernel
 
 FACTS = str(Path(__file__).resolve().parents[1] / "resolve" / "facts" / "two-socket.json")
-VERBS = ("validate", "show", "plan", "apply", "status", "detach", "explain", "match", "facts", "version")
+VERBS = (
+    "validate",
+    "show",
+    "cat",
+    "list",
+    "plan",
+    "apply",
+    "status",
+    "detach",
+    "explain",
+    "match",
+    "facts",
+    "version",
+)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A profile as text that reads back as the same profile, each value with the place it comes from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from schedctl.profile.document import Path_
+from schedctl.profile.load import Loaded
+from schedctl.profile.merge import Effective
+from schedctl.profile.model import DEFAULT_CLASS, Profile, ThreadClass, Tier
+from schedctl.quantity import format_duration, format_share
+
+DEFAULT = "default"
+_COMMENT_COLUMN = 40
+# What needs no quotes in any YAML, wherever it stands.
+_PLAIN = re.compile(
+    r"[A-Za-z_/][A-Za-z0-9_./@%+-]*( [A-Za-z0-9_./%+()'-]+)*"
+    r"|[0-9]+(\.[0-9]+)?(ns|us|ms|s|Hz|kHz|%)|[0-9]+/[0-9]+k?Hz"
+)
+_WORDS = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nan", "inf"])
+
+Row = tuple[str, Path_ | None]
+
+
+def with_defaults(loaded: Loaded) -> Effective:
+    """The effective values, and for each key that nobody set and that acts its default."""
+    found, profile = loaded.effective, loaded.profile
+    root: dict[str, Any] = dict(found.value) if isinstance(found.value, dict) else {}
+    classes = root.pop("classes", None)
+    root["policy"] = _policy_defaults(profile) | root.get("policy", {})
+    if classes:
+        root["classes"] = {
+            cls.name: classes[cls.name] | _missing(classes[cls.name], _class_defaults(cls))
+            for cls in profile.classes
+        }
+    return replace(found, value=root)
+
+
+def _policy_defaults(profile: Profile) -> dict[str, Any]:
+    policy = profile.policy
+    return {
+        "order": policy.order.value,
+        "fair_share": format_share(policy.fair_share),
+        "realtime_users": list(policy.realtime_users),
+    }
+
+
+def _class_defaults(cls: ThreadClass) -> dict[str, Any]:
+    if cls.name == DEFAULT_CLASS:
+        return {"weight": cls.weight}
+    found: dict[str, Any] = {"precedence": cls.precedence, "tier": cls.tier.value}
+    if cls.tier is Tier.REALTIME:
+        assert cls.deadline_ns is not None
+        return found | {"deadline": format_duration(cls.deadline_ns)}
+    return found | {"weight": cls.weight}
+
+
+def _missing(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in defaults.items() if key not in values}
+
+
+def dump(found: Effective, origins: bool = False) -> str:
+    """YAML; with `origins` each value has its file and line behind it, or `default`."""
+    lines = []
+    for text, path in _rows(found.value):
+        place = _place(found, path) if origins and path is not None else ""
+        lines.append(f"{text:<{_COMMENT_COLUMN - 2}}  # {place}" if place else text)
+    return "\n".join(lines)
+
+
+def _place(found: Effective, path: Path_) -> str:
+    place, value = place_of(found, path), found.value
+    if place == DEFAULT and path[-1] == "deadline" and isinstance(value, dict):
+        classes: Any = value["classes"]
+        place += ", the period" if "period" in classes[path[1]] else ", by the level"
+    return place
+
+
+def place_of(found: Effective, path: Path_) -> str:
+    """ "FILE:LINE", or DEFAULT where nobody set it."""
+    if path not in found.places:
+        return DEFAULT
+    origin = found.origin(path)
+    return f"{origin.file}:{origin.line}"
+
+
+def paths(value: Any) -> Iterator[Path_]:
+    """The path of every value that has a place of its own."""
+    return (path for _, path in _rows(value) if path is not None)
+
+
+def _rows(value: Any) -> Iterator[Row]:
+    for key, inner in value.items():
+        if key == "policy":
+            yield "policy:", None
+            yield from ((f"  {k}: {flow(v)}", ("policy", k)) for k, v in inner.items())
+        elif key == "classes":
+            yield "classes:" if inner else "classes: {}", None
+            for name, keys in inner.items():
+                yield from _class_rows(name, keys)
+        else:
+            yield f"{key}: {flow(inner)}", (key,)
+
+
+def _class_rows(name: str, keys: dict[str, Any]) -> Iterator[Row]:
+    here: Path_ = ("classes", name)
+    yield f"  {_text(name)}:" + ("" if keys else " {}"), None
+    for key, value in keys.items():
+        if key == "match":
+            yield "    match:", None
+            for i, item in enumerate(value):
+                yield f"      - {flow(item)}", (*here, key, i)
+        else:
+            yield f"    {key}: {flow(value)}", (*here, key)
+
+
+def flow(value: Any) -> str:
+    """A value on one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_text(key)}: {flow(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(flow, value)) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return _text(value) if isinstance(value, str) else str(value)
+
+
+def _text(text: str) -> str:
+    """Plain where every reader takes it for text, else in double quotes."""
+    if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
+        return text
+    return '"' + "".join(map(_escaped, text)) + '"'
+
+
+def _escaped(char: str) -> str:
+    if char in '"\\':
+        return "\\" + char
+    if char.isprintable():
+        return char
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
