@@ -14,7 +14,7 @@ from schedctl.observe import Observation, observe
 from schedctl.plan import Plan, make_plan
 from schedctl.profile.model import Profile
 from schedctl.resolve.accounts import names_of
-from schedctl.resolve.assignment import resolve
+from schedctl.resolve.assignment import Assignment, resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,14 @@ class Outcome:
     observation: Observation  # after the plan was carried out
 
 
+def resolved_here(profile: Profile) -> Assignment:
+    """Resolved with this host's facts and accounts; raises ProfileError."""
+    return resolve(profile, read_facts(names_of(profile)))
+
+
 def desired_image(profile: Profile) -> PolicyImage:
     """Resolve on this host, compile; raises ProfileError with all problems."""
-    return compile_image(resolve(profile, read_facts(names_of(profile))))
+    return compile_image(resolved_here(profile))
 
 
 def plan_change(kernel: Kernel, desired: PolicyImage) -> Plan:

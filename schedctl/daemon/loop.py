@@ -12,16 +12,19 @@ from schedctl.choice import library, load_selected, loader
 from schedctl.daemon import notify
 from schedctl.daemon.files import Followed, Signature, followed
 from schedctl.daemon.triggers import Trigger, TriggerQueue
-from schedctl.errors import SchedctlError, format_problem
+from schedctl.errors import Problem, SchedctlError, format_problem
+from schedctl.image.compile import compile_image
 from schedctl.kernel.protocol import Kernel
 from schedctl.lock import LockHeldError, locked
 from schedctl.log import Priority, log
 from schedctl.observe import Observation, Owner, observe
-from schedctl.reconcile import Outcome, desired_image, reconcile
+from schedctl.reconcile import Outcome, reconcile, resolved_here
 from schedctl.selected import Choice, Selected, read_selected
 
-# An editor's rename, or a checkout of many files, is one change.
-DEBOUNCE_S = 0.05
+# An editor's rename, or a checkout of many files, is one change: it is over after so much silence,
+QUIET_S = 0.05
+# and who never stops writing is not waited for.
+PATIENCE_S = 1.0
 # Less than the service manager's watchdog.
 LOCK_S = 5.0
 
@@ -41,6 +44,7 @@ class Daemon:
         self._attached = False  # our scheduler ran when last looked
         self._ejected = False  # it ended without us; only a person attaches again
         self._said = ""
+        self._warned: tuple[Problem, ...] = ()
 
     def run(self, tick_s: float | None) -> None:
         """Reconcile once, say READY, then once per batch of triggers; look at the state each tick."""
@@ -66,8 +70,12 @@ class Daemon:
         except Empty:
             return None
         batch = {first}
-        if first is Trigger.FILES:
-            time.sleep(DEBOUNCE_S)
+        end = time.monotonic() + PATIENCE_S
+        while batch == {Trigger.FILES} and time.monotonic() < end:
+            try:
+                batch.add(self._queue.get(timeout=QUIET_S))
+            except Empty:
+                break
         while not self._queue.empty():
             batch.add(self._queue.get())
         for kind in (Trigger.STOP, Trigger.RELOAD):
@@ -106,9 +114,11 @@ class Daemon:
         if loaded is None:
             self._say_idle(selected)
             return
-        outcome = reconcile(self._kernel, desired_image(loaded.profile))
+        assignment = resolved_here(loaded.profile)
+        outcome = reconcile(self._kernel, compile_image(assignment))
         self._attached, self._ejected = True, False
         self._say_outcome(outcome)
+        self._say_warnings(assignment.problems)
 
     def _held(self, observation: Observation, selected: Selected) -> bool:
         """Whether our scheduler ended without us: then nothing attaches before a person applies."""
@@ -150,6 +160,14 @@ class Daemon:
             self._say(f"{runs} runs: 0 changes", "unchanged", Priority.INFO, profile, generation, changes=0)
             self._said = runs
         notify.status(runs)
+
+    def _say_warnings(self, problems: tuple[Problem, ...]) -> None:
+        found = tuple(problem for problem in problems if problem.severity == "warning")
+        if found != self._warned:
+            for problem in found:
+                text = format_problem(problem)
+                log(text, "warning", Priority.WARNING, file=problem.file, line=problem.line)
+        self._warned = found
 
     def _say_failure(self, error: SchedctlError) -> None:
         lines = [format_problem(problem) for problem in error.problems]

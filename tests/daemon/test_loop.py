@@ -41,6 +41,8 @@ class Script(SimpleQueue[Trigger]):
     def get(self, block: bool = True, timeout: float | None = None) -> Trigger:
         if not self.empty():
             return super().get()
+        if timeout == 0:
+            raise Empty
         trigger = next(self.steps, lambda: Trigger.STOP)()
         if trigger is None:
             raise Empty
@@ -89,7 +91,7 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setenv("SCHEDCTL_ROOT", str(tmp_path))
-    monkeypatch.setattr(loop, "DEBOUNCE_S", 0)
+    monkeypatch.setattr(loop, "QUIET_S", 0)
     world = World()
     monkeypatch.setenv("JOURNAL_STREAM", "8:1")
     monkeypatch.setattr(journal, "send", world.send)
