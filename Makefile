@@ -88,7 +88,7 @@ $(BPF)/main.bpf.o: $(BPF_PARTS) $(BPF)/parts.list
 
 # --- checks ---------------------------------------------------------------------------------------
 
-.PHONY: check-fast check lint lab demo fresh docs-features
+.PHONY: check-fast check lint lab demo fresh docs-features docs-profile
 check-fast: build ## linters, types, unit and property tests; no virtual machine, under 60 s
 	@echo "==> linters and tests without a virtual machine"
 	@$(PYTEST) -m "not lab"
@@ -114,6 +114,9 @@ fresh: host-lab ## all set-up and check-fast once more, inside a bare Debian 12
 docs-features: build ## docs/features.md from the collected proofs
 	@$(VENV)/bin/python -m tests.features > build/features.md
 	@mv build/features.md docs/features.md
+
+docs-profile: build ## the tables of keys in docs/profile.md, from the schemas
+	@$(VENV)/bin/python -m tests.tables
 
 # --- the rest -------------------------------------------------------------------------------------
 
