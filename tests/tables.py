@@ -61,10 +61,12 @@ def values(part: dict[str, Any], root: dict[str, Any]) -> str:
         return ", ".join(f"`{value}`" for value in part["enum"] if value is not None)
     if "const" in part:
         return f"`{part['const']}`"
-    kinds = [kind for kind in [part.get("type", "object")] for kind in (kind if isinstance(kind, list) else [kind])]
+    kinds = [
+        kind for kind in [part.get("type", "object")] for kind in (kind if isinstance(kind, list) else [kind])
+    ]
     if "integer" in kinds:
         return f"{part['minimum']} … {part['maximum']}"
-    return TYPES[next(kind for kind in kinds if kind != "null")]
+    return TYPES[next(found for found in kinds if found != "null")]
 
 
 def table(name: str) -> str:
@@ -76,7 +78,7 @@ def table(name: str) -> str:
     lines = ["| key | values | default | meaning | example |", "|---|---|---|---|---|"]
     for key, child in resolved(part, root)["properties"].items():
         found = resolved(child, root)
-        default = f"`{flow(found['default'])}`" if "default" in found else "–"
+        default = f"`{flow(found['default'])}`" if "default" in found else "-"
         example = flow(found["examples"][0]).replace("|", "\\|")
         meaning = found["description"].replace("|", "\\|")
         lines.append(f"| `{key}` | {values(child, root)} | {default} | {meaning} | `{example}` |")

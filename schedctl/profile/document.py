@@ -70,7 +70,13 @@ class Document:
         return self.origins.get(path, Origin(self.file, 1, 1))
 
     def key_origin(self, path: Path_) -> Origin:
-        return self.keys.get(path) or self.origin(path)
+        """The place of a key or of a list's item; for one that is missing, of what would contain it."""
+        for length in range(len(path), 0, -1):
+            inner = path[:length]
+            found = self.origins.get(inner) if isinstance(inner[-1], int) else self.keys.get(inner)
+            if found:
+                return found
+        return self.origin(path)
 
 
 def format_path(path: Path_) -> str:
@@ -136,6 +142,14 @@ def load_text(text: str, file: str) -> Document:
     return _Composer(text, file).compose()
 
 
+def _special_word(origin: Origin) -> str | None:
+    """The word at a place or ending there, if its first character has a meaning of its own in YAML."""
+    for found in re.finditer(r"(?:^|(?<=[\s\[{,]))[*&!@%`][^\s,\]}]*", origin.source):
+        if found.start() < origin.column <= found.end() + 1:
+            return found[0]
+    return None
+
+
 def _failed(file: str, line: int, column: int, message: str, hint: str | None = None) -> ProfileError:
     return ProfileError((Problem("error", file, line, column, "", message, hint),))
 
@@ -195,8 +209,10 @@ class _Composer:
             message, hint = "a second document begins here", "one profile per file: remove the '---'"
         elif "mapping values are not allowed" in message:
             message, hint = "a ':' is not allowed here", "check the indentation, or quote the text"
-        elif "undefined alias" in message:
-            hint = "define it first with &name"
+        elif word := _special_word(origin):
+            message = f"a word that begins with {word[0]!r} is not text in YAML"
+            define = f", or define it first: &{word[1:]}" if "undefined alias" in said else ""
+            hint = f'write it in quotes: "{word}"{define}'
         return problem_at(origin, (), message, hint)
 
     def _at(self, mark: Any) -> Origin:

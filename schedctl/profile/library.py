@@ -110,6 +110,11 @@ class Library:
             return load_bytes(read_file(path, (status.st_dev, status.st_ino)), str(path))
         except UntrustedError as error:
             raise _refused(path, str(error), error.hint) from None
+        except FileNotFoundError:
+            message = (
+                f"a link to what is not there: {os.readlink(path)}" if path.is_symlink() else "not there"
+            )
+            raise _refused(path, message, "repair or remove the link") from None
         except OSError as error:
             raise _refused(path, error.strerror or str(error)) from None
         except MissingError as error:

@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from schedctl.errors import MissingError, Problem, ProfileError, sorted_problems
-from schedctl.profile.document import Document, Path_, load_bytes, load_text, problem_at, read_file
+from schedctl.profile.document import (
+    Document,
+    Path_,
+    format_path,
+    load_bytes,
+    load_text,
+    problem_at,
+    read_file,
+)
 from schedctl.profile.library import DROPINS, SUFFIX, Library, Rank
 from schedctl.profile.merge import Effective, effective, merge, pieces_of
 from schedctl.profile.model import Profile
@@ -134,7 +142,8 @@ class _Gatherer:
 
     def _parent(self, document: Document, index: int, name: object, chain: tuple[str, ...]) -> None:
         path: Path_ = ("extends", index)
-        if not isinstance(name, str):
+        reported = any(p.path == format_path(path) and p.file == document.file for p in self._problems)
+        if reported or not isinstance(name, str):
             return
         if name in chain:
             shown = " → ".join((*chain[chain.index(name) :], name))

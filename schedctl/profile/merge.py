@@ -155,6 +155,7 @@ def _put(root: dict[str, Any], places: dict[Path_, Place], path: Path_, found: t
         key: Path_ = (*path[:2], "match")
         items = [(place, i) for place in found for i in range(len(_list(value_at(place))))]
         if not items:
+            places[key] = found[-1]  # who took them away
             return
         places[key] = found[0]
         target["match"] = [_list(value_at(place))[i] for place, i in items]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
@@ -55,9 +56,13 @@ def _check_class(document: Sourced, cls: ThreadClass) -> Iterator[Problem]:
     keys = root["classes"][cls.name]
     here: Path_ = ("classes", cls.name)
     if "match" not in keys:
-        yield problem_at(
-            cls.origin, here, f"the class {cls.name!r} matches nothing", "add 'match:' with at least one item"
-        )
+        hint = "add 'match:' with at least one item"
+        if close := difflib.get_close_matches(
+            cls.name, [name for name in root["classes"] if name != cls.name], 1
+        ):
+            hint = f"did you mean {close[0]!r}? else {hint}"
+        where = document.key_origin((*here, "match"))
+        yield problem_at(where, here, f"the class {cls.name!r} matches nothing", hint)
     yield from _check_tier(document, cls, keys)
     for key, ns in (("period", cls.period_ns), ("deadline", cls.deadline_ns)):
         if key in keys and ns is not None and not MIN_DURATION_NS <= ns <= MAX_DURATION_NS:

@@ -32,6 +32,7 @@ _FORMATS: dict[str, tuple[Callable[[str], object], str, str]] = {
     "nice": (quantity.parse_nice, "a nice value or a range of them, lowest first", "5 or '-20..-5'"),
 }
 PARSERS = {name: parse for name, (parse, _, _) in _FORMATS.items()}
+_HEAD = ("schedctl", "name", "extends")
 _NAME_HINT = "a to z, 0 to 9, '_' and '-', at most 31 characters, beginning with a letter or digit"
 
 
@@ -103,6 +104,11 @@ def _explain(document: Document, error: ValidationError) -> Iterator[Problem]:
             said = (f"unknown key {key!r}", _did_you_mean(key, known))
             if key == "not":
                 said = ("a 'not' inside a 'not'", "write it as an item of its own")
+            if key in _HEAD and "classes" in known:
+                said = (
+                    f"a drop-in cannot say {key!r}",
+                    "it stands in the file of the profile that this changes",
+                )
             yield problem_at(where, (*path, key), *said)
     elif keyword == "required":
         for key in [k for k in wanted if k not in value]:
@@ -114,6 +120,9 @@ def _explain(document: Document, error: ValidationError) -> Iterator[Problem]:
             document.key_origin((*path, name)) if (*path, name) in document.keys else document.origin(path)
         )
         yield problem_at(origin, path, f"{name!r} is not a valid name", _NAME_HINT)
+    elif keyword == "type" and value is None and len(path) == 2 and path[0] == "classes":
+        away = f"to take it away, write '{path[1]}: {{state: absent}}'"
+        yield problem_at(document.origin(path), path, f"the class {path[1]!r} has no keys", away)
     else:
         message, hint = _say(keyword, value, error)
         yield problem_at(document.origin(path), path, message, hint)
@@ -187,6 +196,8 @@ def _say_type(value: Any, error: ValidationError) -> tuple[str, str | None]:
         return message, "true or false, without quotes"
     if kind == "array" and isinstance(value, dict):
         return message, "begin each item with '- '"
+    if kind == "array":
+        return message, f"write [{value}]"
     return message, None
 
 

@@ -85,14 +85,25 @@ def evaluate(expression: str, facts: Mapping[str, Any]) -> bool:
         _check(output.nodes[0], facts)
         result = environment.compile_expression(expression, undefined_to_none=False)(**facts)
     except TemplateSyntaxError as error:
-        raise WhenError(f"not an expression: {error.message}", f"operators are {_OPERATORS}") from None
+        said = str(error.message).replace("token 'end of print statement'", "the end")
+        raise WhenError(f"not an expression: {said}", f"operators are {_OPERATORS}") from None
     except (RecursionError, MemoryError):
         raise WhenError("nested too deeply") from None
     except TypeError as error:
-        raise WhenError(f"cannot be compared: {error}", "text stands in quotes, numbers do not") from None
+        raise WhenError(_said(error), "text stands in quotes, numbers do not") from None
     if not isinstance(result, bool):
         raise WhenError(f"is {result!r}, neither true nor false", "compare it: for example 'cpus >= 8'")
     return result
+
+
+def _said(error: TypeError) -> str:
+    """Python's words for a comparison, or KernelVersion's own."""
+    found = re.match(r"'(\S+)' not supported between instances of '(\w+)' and '(\w+)'", str(error))
+    if not found:
+        return str(error)
+    words = {"int": "a number", "float": "a number", "bool": "true or false", "str": "text", "list": "a list"}
+    mine, theirs = (words.get(kind, kind) for kind in found.groups()[1:])
+    return f"{found[1]!r} cannot compare {mine} with {theirs}"
 
 
 def _check(node: nodes.Node, facts: Mapping[str, Any]) -> None:
