@@ -39,17 +39,27 @@ def sorted_problems(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(problems, key=Problem.sort_key))
 
 
+_WIDTH = 120
+
+
 def format_problem(problem: Problem) -> str:
     """The lines a person reads: place and message, the source line, a caret, the hint."""
     place = f"{problem.file}:{problem.line}:{problem.column}" if problem.line else problem.file
-    lines = [f"{place}: {problem.severity}: {problem.message}"]
-    if problem.source.strip():
-        text = problem.source.replace("\t", " ").rstrip()
-        lines.append(f"    {text}")
-        lines.append("    " + " " * (problem.column - 1) + "^")
+    lines = [f"{place}: {problem.severity}: {_shortened(problem.message)}"]
+    text, column = problem.source.replace("\t", " ").rstrip(), problem.column - 1
+    if len(text) > _WIDTH:  # what stands around the place
+        start = max(0, min(column - _WIDTH // 2, len(text) - _WIDTH))
+        text, column = text[start : start + _WIDTH], column - start
+    if text.strip() and column <= len(text):
+        lines += [f"    {text}", "    " + " " * column + "^"]
     if problem.hint:
-        lines.append(f"    hint: {problem.hint}")
+        lines.append(f"    hint: {_shortened(problem.hint)}")
     return "\n".join(lines)
+
+
+def _shortened(text: str) -> str:
+    """Without the middle of what somebody pasted."""
+    return text if len(text) <= 3 * _WIDTH else f"{text[:_WIDTH]} … {text[-_WIDTH:]}"
 
 
 class SchedctlError(Exception):
