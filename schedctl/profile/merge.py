@@ -129,6 +129,8 @@ def effective(base: Document, pieces: Pieces, absent: Iterable[str] = ()) -> Eff
         if path[0] == "classes" and (path[1] in gone or (path[-1] in ("state", "when") and len(path) == 3)):
             continue
         _put(root, places, path, found)
+    if root.get("policy") == {}:  # all keys taken back
+        del root["policy"]
     # classes come last, as people write them
     if "classes" in root:
         root["classes"] = root.pop("classes")

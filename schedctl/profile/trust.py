@@ -55,8 +55,8 @@ def _check_one(
     if status.st_uid not in trusted:
         raise UntrustedError(
             f"{path} belongs to {_user(status.st_uid)}, and would choose root's policy",
-            f"`chown root {path}`, or name {_user(status.st_uid)} under 'trusted_owners' in schedctl.yaml,"
-            " which gives that user root's choice of policy",
+            f"give it to root, or write 'trusted_owners: [{_user(status.st_uid).removeprefix('user ')}]' into"
+            " schedctl.yaml, which gives that user root's choice of policy",
         )
     if stat.S_ISLNK(status.st_mode):
         return  # a link's own mode says nothing
