@@ -90,5 +90,5 @@ def _about(row: dict[str, Any]) -> str:
     if row["problem"]:
         return f"(cannot be used: {row['problem']})"
     nr = row["dropins"]
-    drop = f" ({nr} drop-in{'s' if nr != 1 else ''})" if nr else ""
-    return (row["description"] or "") + drop
+    drop = f"({nr} drop-in{'s' if nr != 1 else ''})" if nr else ""
+    return " ".join(filter(None, [row["description"], drop]))

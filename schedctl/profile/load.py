@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,7 @@ from schedctl.profile.document import (
     read_file,
 )
 from schedctl.profile.library import DROPINS, SUFFIX, Library, Rank
-from schedctl.profile.merge import Effective, effective, merge, pieces_of
+from schedctl.profile.merge import Effective, Pieces, effective, merge, pieces_of
 from schedctl.profile.model import Profile
 from schedctl.profile.when import WhenError, evaluate
 
@@ -230,7 +231,8 @@ class _Gatherer:
         from schedctl.profile.rules import check_profile
 
         merged = self._merged()
-        sound = _sound_part(merged, self._problems) if self._problems else merged
+        errors = [problem for problem in self._problems if problem.severity == "error"]
+        sound = _sound_part(merged, errors) if errors else merged
         problems = list(self._problems)
         if sound:
             profile = parse_profile(sound)
@@ -250,12 +252,24 @@ class _Gatherer:
             for path, places in pieces.items()
             if len(path) == 3 and path[0] == "classes" and path[-1] == "when" and not self._class_when(places)
         ]
+        self._unfounded(pieces)
         merged = effective(base, pieces, absent)
         classes = merged.value.get("classes") if isinstance(merged.value, dict) else None
         if isinstance(classes, dict) and len(classes) > MAX_CLASSES and len(self._layers) > 1:
             message = f"{len(classes)} classes together, at most {MAX_CLASSES}"
             self._complain(base, ("classes",), message, "merge some of them")
         return merged
+
+    def _unfounded(self, pieces: Pieces) -> None:
+        """Items added to a class that has none are taken, but hardly meant."""
+        matched = [str(path[1]) for path in pieces if len(path) == 3 and path[-1] == "match"]
+        for path, places in pieces.items():
+            if len(path) == 3 and path[-1] == "match_add":
+                close = difflib.get_close_matches(str(path[1]), matched, 1)
+                hint = f"did you mean {close[0]!r}?" if close else "write 'match:'"
+                message = f"no lower layer has items of a class {path[1]!r} to add to"
+                problem = problem_at(places[0][0].key_origin(places[0][1]), path, message, hint)
+                self._problems.append(replace(problem, severity="warning"))
 
     def _class_when(self, places: tuple[tuple[Document, Path_], ...]) -> bool:
         document, path = places[-1]

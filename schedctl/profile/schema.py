@@ -192,6 +192,8 @@ def _say_type(value: Any, error: ValidationError) -> tuple[str, str | None]:
         return "the value is missing", f"write {wanted}, or remove the key"
     if kind == "string" and not isinstance(value, dict | list):
         return message, "quote it"
+    if kind == "integer" and "minimum" in schema:
+        return message, f"{schema['minimum']} to {schema['maximum']}"
     if kind == "boolean":
         return message, "true or false, without quotes"
     if kind == "array" and isinstance(value, dict):

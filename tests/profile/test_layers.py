@@ -162,6 +162,16 @@ def test_match_replaces_and_match_add_appends(machine: Machine) -> None:
     assert machine.game()["match"] == [{"comm": "last"}]
 
 
+def test_items_added_to_nothing_are_taken_with_a_warning(machine: Machine) -> None:
+    machine.file("etc/a.yaml", GAME)
+    machine.file("etc/a.yaml.d/1.yaml", "classes: {gmae: {match_add: [{comm: x}], level: 3}}")
+    profile = machine.load().profile
+    assert [cls.name for cls in profile.classes] == ["game", "gmae"]
+    (problem,) = profile.problems
+    assert (problem.severity, problem.hint) == ("warning", "did you mean 'game'?")
+    assert problem.file.endswith("1.yaml")
+
+
 def test_state_is_evaluated_at_the_end(machine: Machine) -> None:
     machine.file("usr/base.yaml", GAME)
     machine.file("etc/a.yaml", "extends: [base]\nclasses: {game: {state: absent}}")
