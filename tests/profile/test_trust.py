@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from schedctl.errors import ProfileError
 from schedctl.profile.library import Directory, Library, Rank
+from tests import process
 
 ALICE = 4711
 TEXT = "schedctl: 1\nname: a\nclasses: {game: {match: [{comm: game}]}}\n"
@@ -140,3 +142,19 @@ def test_a_file_that_was_exchanged_after_the_check(tree: Tree, monkeypatch: pyte
     with pytest.raises(ProfileError) as caught:
         tree.read()
     assert "replaced" in caught.value.problems[0].message
+
+
+def test_a_file_that_may_not_be_read() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders can only be entered by root
+        tree = Tree(Path(folder))
+        tree.root.chmod(0o755)
+        tree.file.chmod(0o600)
+
+        def as_somebody() -> None:
+            os.seteuid(ALICE)
+            with pytest.raises(ProfileError) as caught:
+                tree.read()
+            (problem,) = caught.value.problems
+            assert (problem.file, problem.message) == (str(tree.file), "Permission denied")
+
+        assert process.run(as_somebody) == 0
