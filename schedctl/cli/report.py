@@ -10,6 +10,7 @@ from typing import Any
 
 from schedctl.errors import EXIT_OK, Problem, SchedctlError, format_problem
 
+MAX_SHOWN = 100  # nobody reads more before the next attempt
 OUTPUT_VERSION = 1
 
 
@@ -39,8 +40,10 @@ def show(command: str, report: Report, as_json: bool) -> None:
         if report.text:
             sys.stdout.write(report.text.rstrip("\n") + "\n")
             sys.stdout.flush()
-        for problem in report.problems:
+        for problem in report.problems[:MAX_SHOWN]:
             sys.stderr.write(_for_people(problem) + "\n")
+        if (rest := len(report.problems) - MAX_SHOWN) > 0:
+            sys.stderr.write(f"… and {rest} more problems; --json has all\n")
     sys.stdout.flush()
 
 

@@ -25,6 +25,7 @@ from schedctl.selected import Choice, Selected, read_selected
 QUIET_S = 0.05
 # and who never stops writing is not waited for.
 PATIENCE_S = 1.0
+MAX_SHOWN = 20
 # Less than the service manager's watchdog.
 LOCK_S = 5.0
 
@@ -170,7 +171,7 @@ class Daemon:
         self._warned = found
 
     def _say_failure(self, error: SchedctlError) -> None:
-        lines = [format_problem(problem) for problem in error.problems]
+        lines = [format_problem(problem) for problem in error.problems[:MAX_SHOWN]]
         hint = [f"hint: {error.hint}"] if error.hint else []
         first = error.problems[0] if error.problems else None
         self._say(

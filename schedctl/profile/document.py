@@ -228,7 +228,8 @@ class _Composer:
         self.origins[path] = self._at(node.start_mark)
         if len(self.origins) > MAX_VALUES:  # aliases multiply
             origin = self.origins[path[:1]]
-            raise ProfileError((problem_at(origin, path[:1], f"more than {MAX_VALUES} values"),))
+            hint = "a list of patterns takes fewer than as many items: comm: [a, b]"
+            raise ProfileError((problem_at(origin, path[:1], f"more than {MAX_VALUES} values", hint),))
         if depth > MAX_DEPTH:
             self._complain(node, path, "nested too deeply")
             return None

@@ -216,3 +216,11 @@ def test_apply_shows_warnings(run: Run, tmp_path: Path) -> None:
         assert report.exit_code == code
         assert [problem.severity for problem in report.problems] == ["warning"]
     assert kernel.running
+
+
+def test_a_flood_of_problems_is_cut_for_people_only(run: Run) -> None:
+    text = "schedctl: 1\nname: x\n" + "".join(f"k{i}: 1\n" for i in range(150))
+    _, _, err = run("validate", "-", stdin=text)
+    assert err.count("error: ") == 100
+    assert err.endswith("… and 50 more problems; --json has all\n")
+    assert len(checked("validate", run("validate", "-", "--json", stdin=text)[1])["problems"]) == 150

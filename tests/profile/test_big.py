@@ -7,8 +7,11 @@ import gc
 import time
 from pathlib import Path
 
+import pytest
+
+from schedctl.errors import ProfileError
 from schedctl.kernel.protocol import Kernel
-from schedctl.profile import load_profile
+from schedctl.profile import load_profile, load_profile_bytes
 from schedctl.reconcile import desired_image, plan_change, reconcile
 from tests.kernel.fake import FakeKernel
 from tests.profile.big import NR_ITEMS, big_profile
@@ -32,3 +35,18 @@ def test_planned_and_applied(tmp_path: Path) -> None:
     assert outcome.observation.image == image
     assert planned - started < 1
     assert applied - planned < 1
+
+
+LINES = ["    - {{comm: t{i}, nice: 5}}", "  C{i}: {{levl: 9}}", "# {i}", "extends: [a]", ""]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_hundred_thousand_lines(line: str) -> None:
+    """Refused with reasons, in bounded time."""
+    head = "schedctl: 1\nname: long\nclasses:\n" + ("  c:\n   match:\n" if "comm" in line else "")
+    text = head + "\n".join(line.format(i=i) for i in range(100_000)) + "\n"
+    started = time.process_time()
+    with pytest.raises(ProfileError) as caught:
+        load_profile_bytes(text.encode(), "<long>")
+    assert time.process_time() - started < 30
+    assert all(problem.hint for problem in caught.value.problems)
