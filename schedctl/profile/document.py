@@ -205,6 +205,8 @@ class _Composer:
         hint = "look for an open quote or bracket, or a wrong indentation, here or above"
         if "\t" in origin.source[: max(origin.column, 1)] and not origin.source[: origin.column - 1].strip():
             message, hint = "a tab cannot indent YAML", "use spaces"
+        elif "nesting depth" in message:  # libyaml's own limit, since PyYAML 6.0.4
+            message, hint = "nested too deeply", "check for brackets that are never closed"
         elif "expected a single document" in said:
             message, hint = "a second document begins here", "one profile per file: remove the '---'"
         elif "mapping values are not allowed" in message:
