@@ -37,6 +37,7 @@ enum policy_limits {
 	TARDINESS_BUCKETS = 256,
 	NR_LEVELS = 8, /* 0 = fair and background, then 1..7 */
 	MAX_RM_STEPS = 8,
+	EVENT_RING_BYTES = 16384, /* per CPU: 256 events */
 	EXIT_REASON_LEN = 128,
 	EXIT_MSG_LEN = 1024,
 };
