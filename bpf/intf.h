@@ -37,6 +37,7 @@ enum policy_limits {
 	TARDINESS_BUCKETS = 256,
 	NR_LEVELS = 8, /* 0 = fair and background, then 1..7 */
 	MAX_RM_STEPS = 8,
+	EVENT_RING_BYTES = 16384, /* per CPU: 256 events */
 	EXIT_REASON_LEN = 128,
 	EXIT_MSG_LEN = 1024,
 };
@@ -241,7 +242,8 @@ enum task_flags {
 	TASK_LATE = 1 << 3, /* the job's miss is counted */
 	TASK_OVERDUE = 1 << 4, /* runs because of its age */
 	TASK_HELD_BACK = 1 << 5, /* matched a real-time class without the privilege */
-	TASK_SLACK_SET = 1 << 6, /* the daemon was told to set its timer slack */
+	TASK_THROTTLED = 1 << 6, /* out of budget, waits for replenish_at */
+	TASK_MEASURED = 1 << 7, /* its period is measured */
 };
 
 /*
@@ -258,10 +260,10 @@ struct task_ctx {
 	u64 slice_ns; /* the class's */
 	u32 class_index; /* slot * MAX_CLASSES + class: index into class_stats */
 	s32 idle_cpu; /* claimed by ops.select_cpu for this wake-up, or -1 */
-	u16 weight; /* class, nice and cgroups */
+	u32 weight; /* class, nice and cgroups; WEIGHT_ONE = neutral */
+	u16 flags; /* enum task_flags */
 	u8 tier; /* effective */
 	u8 level; /* effective; 0 outside the real-time tier */
-	u32 flags; /* enum task_flags */
 	/* the job */
 	u64 woken_at; /* 0 = not a wake-up, or already running */
 	u64 queued_at; /* waits since; 0 = ran since */
@@ -269,14 +271,14 @@ struct task_ctx {
 	u64 job_deadline_at; /* what the job has to meet; 0 = none */
 	u64 deadline_ns; /* relative */
 	s64 budget_ns; /* left of runtime_ns; negative is debt */
-	u64 replenish_at; /* end of the budget's period */
+	u64 replenish_at; /* end of the budget's period: throttled and demoted until then */
 	u64 runtime_ns; /* 0 = no budget */
 	/* the class, and what it was found by */
 	u64 period_ns; /* declared or measured; 0 = none */
 	u64 generation; /* the policy that classified it; 0 = none yet */
 	u64 comm[2];
 	u64 cgroup_id;
-	u64 task_group; /* of the cpu controller: whose weights count */
+	u64 task_group; /* of the cpu controller, whose weights count: the kernel's address, or 0 */
 	u32 uid;
 	u32 gid;
 	u32 exec_id;
@@ -301,7 +303,7 @@ struct task_ctx {
 	u16 nr_donors[NR_LEVELS];
 	/* timer slack before a class set its own; 0 = unchanged */
 	u64 slack_ns;
-	u64 reserved[6];
+	u64 reserved[8];
 };
 
 enum event_kind {
