@@ -282,7 +282,7 @@ def test_a_first_plan_adds_everything(desired: PolicyImage) -> None:
     assert {change.operation for change in changes} == {Operation.ADD}
     document = desired.to_document()
     declared = [rule for rule in desired.rules if not rule.implicit]
-    assert len(changes) == 4 + len(document["classes"]) + len(declared)
+    assert len(changes) == 6 + len(document["classes"]) + len(declared)
     assert {c.path.removeprefix("classes.") for c in changes} >= set(document["classes"])
 
 

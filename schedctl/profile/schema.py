@@ -13,7 +13,7 @@ from schedctl.errors import Problem
 from schedctl.paths import schemas_dir
 from schedctl.profile.accept import compile_schema
 from schedctl.profile.document import Document, Path_, Value, format_path, problem_at
-from schedctl.profile.model import Origin
+from schedctl.profile.model import AUTO, Origin
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -25,9 +25,16 @@ _TYPES = {
     "integer": "a whole number",
     "boolean": "true or false",
 }
+
+
+def _own_period(text: str) -> int | None:
+    return None if text == AUTO else quantity.parse_period_ns(text)
+
+
 _FORMATS: dict[str, tuple[Callable[[str], object], str, str]] = {
     "duration": (quantity.parse_duration_ns, "a duration", "2ms"),
     "period": (quantity.parse_period_ns, "a duration or a rate", "16ms, 60Hz or 128/48kHz"),
+    "own_period": (_own_period, "a duration or a rate", "16ms, 60Hz, 128/48kHz, or auto"),
     "share": (quantity.parse_share, "a share", "10%"),
     "nice": (quantity.parse_nice, "a nice value or a range of them, lowest first", "5 or '-20..-5'"),
 }
@@ -97,6 +104,8 @@ def _explain(document: Document, error: ValidationError) -> Iterator[Problem]:
     keyword: Any = error.validator
     if keyword == "oneOf":
         yield from _explain_alternatives(document, error, path)
+    elif keyword == "anyOf":
+        yield from _explain_number_or_word(document, error, path)
     elif keyword == "additionalProperties":
         known = list(schema.get("properties", {}))
         for key in [k for k in value if k not in known]:
@@ -137,6 +146,21 @@ def _explain_alternatives(document: Document, error: ValidationError, path: Path
                 yield problem_at(document.origin((*path, i)), (*path, i), *_say_text(item))
     else:
         yield problem_at(document.origin(path), path, *_say_text(value))
+
+
+def _explain_number_or_word(document: Document, error: ValidationError, path: Path_) -> Iterator[Problem]:
+    """`anyOf` of one word and a range: what is wrong about a number is said by the range."""
+    value: Any = error.instance
+    alternatives: Any = error.validator_value
+    (word,), number = (part.get("enum", part) for part in alternatives)
+    if isinstance(value, int) and not isinstance(value, bool):
+        for inner in error.context:
+            if inner.validator != "enum":
+                yield from _explain(document, inner)
+    else:
+        message = f"expected a whole number or {word}, not {_show(value)}"
+        hint = f"{number['minimum']} to {number['maximum']}, or {word}"
+        yield problem_at(document.origin(path), path, message, hint)
 
 
 def _say_text(value: Value) -> tuple[str, str | None]:
