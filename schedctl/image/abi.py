@@ -28,6 +28,7 @@ LATENCY_BUCKETS = 336
 TARDINESS_BUCKETS = 256
 NR_LEVELS = 8
 MAX_RM_STEPS = 8
+EVENT_RING_BYTES = 16384
 EXIT_REASON_LEN = 128
 EXIT_MSG_LEN = 1024
 COMM_LEN = 16
@@ -135,9 +136,9 @@ class TaskCtx(Structure):
         *_fields(c_uint64, "key release_at vtime exec_ns slice_used_ns slice_ns"),
         ("class_index", c_uint32),
         ("idle_cpu", c_int32),
-        ("weight", c_uint16),
+        ("weight", c_uint32),
+        ("flags", c_uint16),
         *_fields(c_uint8, "tier level"),
-        ("flags", c_uint32),
         *_fields(c_uint64, "woken_at queued_at abs_deadline_at job_deadline_at deadline_ns"),
         ("budget_ns", c_int64),
         *_fields(c_uint64, "replenish_at runtime_ns period_ns generation"),
@@ -155,7 +156,7 @@ class TaskCtx(Structure):
         ("min_deadline", c_uint64 * NR_LEVELS),
         ("nr_donors", c_uint16 * NR_LEVELS),
         ("slack_ns", c_uint64),
-        ("reserved", c_uint64 * 6),
+        ("reserved", c_uint64 * 8),
     ]
 
 
@@ -192,6 +193,9 @@ STRUCTS: dict[str, type[Structure]] = {
     "event": Event,
     "exit_record": ExitRecord,
 }
+# An object has the types that its maps, functions and variables name; a record that is only written need
+# not be among them.
+MAY_BE_MISSING = frozenset({"event"})
 HEAD_SIZE = ctypes.sizeof(Policy)
 TABLES = (PolicyBucket, PolicyRule, PolicyPattern)
 """The elements of the tables that follow a policy's head, in this order."""
@@ -209,6 +213,8 @@ def check_object(path: Path) -> None:
         raise HostError(f"{path} is no BPF object of schedctl", hint) from None
     for name, struct in STRUCTS.items():
         theirs = found[name]
+        if theirs is None and name in MAY_BE_MISSING:
+            continue
         ours = {
             field[0]: (getattr(struct, field[0]).offset, getattr(struct, field[0]).size)
             for field in struct._fields_

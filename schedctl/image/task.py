@@ -18,7 +18,8 @@ class TaskFlag(IntFlag):
     LATE = 1 << 3
     OVERDUE = 1 << 4
     HELD_BACK = 1 << 5
-    SLACK_SET = 1 << 6
+    THROTTLED = 1 << 6
+    MEASURED = 1 << 7
 
 
 class EventKind(IntEnum):
@@ -42,9 +43,9 @@ class TaskContext:
     class_index: int
     idle_cpu: int
     weight: int
+    flags: TaskFlag
     tier: Tier
     level: int
-    flags: TaskFlag
     woken_at: int
     queued_at: int
     abs_deadline_at: int

@@ -41,7 +41,7 @@ from tests.strategies import images
 HEADER = ROOT / "bpf" / "intf.h"
 CONSTANTS = (
     *("ABI_VERSION", "MAX_CLASSES", "NAME_LEN"),
-    *("LATENCY_BUCKETS", "TARDINESS_BUCKETS", "NR_LEVELS", "MAX_RM_STEPS", "TASK_LAYOUT"),
+    *("LATENCY_BUCKETS", "TARDINESS_BUCKETS", "NR_LEVELS", "MAX_RM_STEPS", "EVENT_RING_BYTES", "TASK_LAYOUT"),
     *("EXIT_REASON_LEN", "EXIT_MSG_LEN", "CLASS_MEASURED", "CLASS_AUTO_LEVEL"),
 )
 INDEX_CONSTANTS = (
@@ -93,7 +93,9 @@ def test_constants(facts: dict[str, int]) -> None:
         assert {facts[f"{prefix}_{number.name}"]: number for number in numbers} == {
             number.value: number for number in numbers
         }
-        assert len(re.findall(rf"^\t{prefix}_[A-Z_]+ = [1-9]", HEADER.read_text(), re.M)) == len(numbers)
+        assert len(re.findall(rf"^\t{prefix}_[A-Z_]+ = (\\d|1 << \\d),", HEADER.read_text(), re.M)) == len(
+            numbers
+        )
 
 
 @pytest.mark.parametrize("struct", STRUCTS)
