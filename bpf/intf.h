@@ -208,7 +208,8 @@ struct class_stats {
 	u64 nr_lifted; /* levels given by recovery */
 	u64 nr_releveled; /* levels changed with a measured period */
 	u32 latency[LATENCY_BUCKETS];
-	u32 tardiness[TARDINESS_BUCKETS]; /* of jobs that ended late: as latency, in units of 16 us */
+	u32 tardiness
+		[TARDINESS_BUCKETS]; /* of jobs that ended late: as latency, in units of 16 us */
 };
 
 /* Per CPU, one entry, since the attach. */

@@ -42,8 +42,8 @@ __hidden void update_level(struct task_ctx *taskc)
 __hidden void rekey(struct task_ctx *taskc)
 {
 	if (taskc->tier == TIER_REALTIME)
-		taskc->key = taskc->flags & TASK_FIXED_PRIORITY ? taskc->release_at :
-								  taskc->abs_deadline_at;
+		taskc->key = taskc->flags & TASK_FIXED_PRIORITY ? taskc->release_at
+								: taskc->abs_deadline_at;
 }
 
 static void start_period(struct task_ctx *taskc, u64 start)

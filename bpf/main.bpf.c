@@ -300,8 +300,8 @@ void BPF_STRUCT_OPS(schedctl_cgroup_set_weight, struct cgroup *cgrp, u32 weight)
 }
 
 /* The kernel enforces no quota of sched_ext threads: the daemon looks at what was set. */
-void BPF_STRUCT_OPS(schedctl_cgroup_set_bandwidth, struct cgroup *cgrp, u64 period_us,
-		    u64 quota_us, u64 burst_us)
+void BPF_STRUCT_OPS(schedctl_cgroup_set_bandwidth, struct cgroup *cgrp, u64 period_us, u64 quota_us,
+		    u64 burst_us)
 {
 	struct task_struct *p = bpf_get_current_task_btf();
 	struct task_ctx *taskc = lookup_task(p);

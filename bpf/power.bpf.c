@@ -24,8 +24,7 @@ __hidden void set_frequency(s32 cpu, struct cpu_ctx *cpuc, u32 level, u64 now)
 	}
 	if (pol && pol->power == POWER_BALANCED && level < FULL_FROM_LEVEL)
 		target = perf_target(cpuc->util);
-	if (target == last ||
-	    (target < last ? last - target : target - last) < PERF_STEP)
+	if (target == last || (target < last ? last - target : target - last) < PERF_STEP)
 		return;
 	if (bpf_ksym_exists(scx_bpf_cpuperf_set))
 		scx_bpf_cpuperf_set(cpu, target);

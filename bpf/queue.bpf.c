@@ -187,8 +187,7 @@ static void wait_in_queue(struct task_struct *p, struct task_ctx *taskc, u32 dom
 	/* since it last ran: who is put back without having run keeps its age */
 	if (!taskc->queued_at)
 		taskc->queued_at = bpf_ktime_get_ns();
-	dsq_insert_vtime(p, dsq_of(domain, queue_of(taskc)), run_ns(taskc),
-			 taskc->key, enq_flags);
+	dsq_insert_vtime(p, dsq_of(domain, queue_of(taskc)), run_ns(taskc), taskc->key, enq_flags);
 }
 
 /* True when a CPU was taken from something less urgent. */
@@ -241,8 +240,7 @@ __hidden void enqueue_task(struct task_struct *p, struct task_ctx *taskc, u64 en
 
 	/* the kernel's own per-CPU work goes before level 7, or a hog would stop I/O */
 	if (wakeup && is_cpu_kthread(p, taskc)) {
-		dsq_insert(p, SCX_DSQ_LOCAL, run_ns(taskc),
-			   enq_flags | SCX_ENQ_PREEMPT);
+		dsq_insert(p, SCX_DSQ_LOCAL, run_ns(taskc), enq_flags | SCX_ENQ_PREEMPT);
 		return;
 	}
 	/* after the idle CPU was given back */
@@ -260,8 +258,7 @@ __hidden void enqueue_task(struct task_struct *p, struct task_ctx *taskc, u64 en
 	if (idle >= 0) {
 		if (taskc->tier != TIER_REALTIME)
 			enter_domain(taskc, domain);
-		dsq_insert(p, SCX_DSQ_LOCAL_ON | idle, run_ns(taskc),
-			   enq_flags | enq_immed());
+		dsq_insert(p, SCX_DSQ_LOCAL_ON | idle, run_ns(taskc), enq_flags | enq_immed());
 		return;
 	}
 	retry = -1;
@@ -293,6 +290,6 @@ __hidden void enqueue_without_context(struct task_struct *p, u64 enq_flags)
 	struct domain_ctx *domc = lookup_domain(domain);
 
 	count(nr_no_context);
-	dsq_insert_vtime(p, dsq_of(domain, QUEUE_FAIR), TICK_MAX_NS, domc ? domc->vnow[TIER_FAIR] : 0,
-			 enq_flags);
+	dsq_insert_vtime(p, dsq_of(domain, QUEUE_FAIR), TICK_MAX_NS,
+			 domc ? domc->vnow[TIER_FAIR] : 0, enq_flags);
 }
