@@ -44,7 +44,7 @@ __noinline int look(struct heads *heads, u32 domain, u32 queue, u64 now)
 	struct task_ctx *taskc;
 	struct head *best;
 
-	if (!heads || !scx_bpf_dsq_nr_queued(dsq_id))
+	if (!heads)
 		return 0;
 	p = peek(dsq_id);
 	if (!p)
@@ -85,8 +85,10 @@ static void look_at_queues(struct heads *heads, s32 cpu, u64 now)
 	u32 i;
 
 	bpf_for(i, 0, NR_QUEUES) {
-		look(heads, DOMAIN_SHARED, i, now);
-		look(heads, DOMAIN_CPU0 + cpu, i, now);
+		if (may_wait(DOMAIN_SHARED, i))
+			look(heads, DOMAIN_SHARED, i, now);
+		if (may_wait(DOMAIN_CPU0 + cpu, i))
+			look(heads, DOMAIN_CPU0 + cpu, i, now);
 	}
 }
 
@@ -195,7 +197,7 @@ __noinline u64 overdue_tail(u32 domain, u32 queue, u64 now, u32 move)
 	u64 dsq_id = dsq_of(domain, queue), since = 0;
 	struct task_struct *p = NULL;
 
-	if (scx_bpf_dsq_nr_queued(dsq_id) < 2)
+	if (!may_wait(domain, queue) || scx_bpf_dsq_nr_queued(dsq_id) < 2)
 		return 0;
 	bpf_for_each(scx_dsq, p, dsq_id, SCX_DSQ_ITER_REV) {
 		struct task_ctx *taskc = lookup_task(p);
@@ -248,7 +250,10 @@ static bool move_any(s32 cpu)
 	bpf_for(i, 0, NR_QUEUES) {
 		u32 queue = NR_QUEUES - 1 - i;
 
-		if (dsq_move_to_local(dsq_of(DOMAIN_CPU0 + cpu, queue)) ||
+		if (may_wait(DOMAIN_CPU0 + cpu, queue) &&
+		    dsq_move_to_local(dsq_of(DOMAIN_CPU0 + cpu, queue)))
+			return true;
+		if (may_wait(DOMAIN_SHARED, queue) &&
 		    dsq_move_to_local(dsq_of(DOMAIN_SHARED, queue)))
 			return true;
 	}
@@ -308,7 +313,10 @@ __hidden bool queue_waits(s32 cpu, u32 rank)
 
 		if (queue < rank)
 			break;
-		if (scx_bpf_dsq_nr_queued(dsq_of(DOMAIN_SHARED, queue)) > 0 ||
+		if (may_wait(DOMAIN_SHARED, queue) &&
+		    scx_bpf_dsq_nr_queued(dsq_of(DOMAIN_SHARED, queue)) > 0)
+			return true;
+		if (may_wait(DOMAIN_CPU0 + cpu, queue) &&
 		    scx_bpf_dsq_nr_queued(dsq_of(DOMAIN_CPU0 + cpu, queue)) > 0)
 			return true;
 	}

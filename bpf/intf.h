@@ -245,6 +245,7 @@ enum task_flags {
 	TASK_HELD_BACK = 1 << 5, /* matched a real-time class without the privilege */
 	TASK_THROTTLED = 1 << 6, /* out of budget, waits for replenish_at */
 	TASK_MEASURED = 1 << 7, /* its period is measured */
+	TASK_COUNTED = 1 << 8, /* in domain_ctx.nr of the queue that `counted` names */
 };
 
 /*
@@ -304,7 +305,9 @@ struct task_ctx {
 	u16 nr_donors[NR_LEVELS];
 	/* timer slack before a class set its own; 0 = unchanged */
 	u64 slack_ns;
-	u64 reserved[8];
+	u32 counted; /* domain << 8 | queue */
+	u32 pad;
+	u64 reserved[7];
 };
 
 enum event_kind {

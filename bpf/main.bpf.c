@@ -122,6 +122,7 @@ void BPF_STRUCT_OPS(schedctl_runnable, struct task_struct *p, u64 enq_flags)
 
 	if (!taskc)
 		return;
+	count_out(taskc);
 	now = bpf_ktime_get_ns();
 	refresh_class(p, taskc);
 	if (taskc->flags & TASK_SURPLUS)
@@ -152,6 +153,7 @@ static void note_running(struct task_struct *p, struct task_ctx *taskc, struct c
 	struct domain_ctx *domc = lookup_domain(taskc->domain);
 	u32 tier = tier_index(taskc->tier);
 
+	count_out(taskc);
 	taskc->exec_ns = p->se.sum_exec_runtime;
 	if (tier != TIER_REALTIME && domc &&
 	    time_before(domc->vnow[tier] + VNOW_STEP_NS, taskc->vtime))
@@ -291,8 +293,19 @@ void BPF_STRUCT_OPS(schedctl_exit_task, struct task_struct *p, struct scx_exit_t
 {
 	struct task_ctx *taskc = lookup_task(p);
 
+	if (!taskc)
+		return;
+	leave_class(taskc);
+	count_out(taskc);
+}
+
+/* To another scheduling class of the kernel, for a while or for good. */
+void BPF_STRUCT_OPS(schedctl_disable, struct task_struct *p)
+{
+	struct task_ctx *taskc = lookup_task(p);
+
 	if (taskc)
-		leave_class(taskc);
+		count_out(taskc);
 }
 
 /* Children's weights follow from their parents': every thread looks again. */
@@ -415,6 +428,7 @@ struct sched_ext_ops schedctl_ops = {
 	.stopping = (void *)schedctl_stopping,
 	.update_idle = (void *)schedctl_update_idle,
 	.init_task = (void *)schedctl_init_task,
+	.disable = (void *)schedctl_disable,
 	.exit_task = (void *)schedctl_exit_task,
 	.cgroup_set_weight = (void *)schedctl_cgroup_set_weight,
 	.cgroup_set_bandwidth = (void *)schedctl_cgroup_set_bandwidth,

@@ -113,12 +113,14 @@ __hidden void park(struct task_struct *p, struct task_ctx *taskc, u64 enq_flags)
 static void unpark(struct bpf_iter_scx_dsq *it, struct task_struct *p, u64 now)
 {
 	struct task_ctx *taskc = lookup_task(p);
+	u32 domain = home_of(p);
 
 	if (!taskc)
 		return;
 	replenish(taskc, now);
 	taskc->queued_at = now;
-	if (dsq_move_vtime(it, p, dsq_of(home_of(p), queue_of(taskc)), taskc->key, run_ns(taskc)))
+	count_in(taskc, domain, queue_of(taskc));
+	if (dsq_move_vtime(it, p, dsq_of(domain, queue_of(taskc)), taskc->key, run_ns(taskc)))
 		count(nr_unparked);
 	offer(p, taskc);
 }

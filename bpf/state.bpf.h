@@ -66,6 +66,13 @@ struct cpu_ctx {
 
 struct domain_ctx {
 	u64 vnow[NR_TIERS + 1]; /* virtual time of its fair and background queue */
+	u64 reserved[4];
+	/*
+	 * By queue, threads that wait there or are on their way: 0 = surely none, so that a CPU
+	 * need not ask the kernel. Not of the shared fair queue: every fair wake-up of the
+	 * machine would write it. In a cache line of its own.
+	 */
+	u32 nr[16];
 } __attribute__((aligned(64)));
 
 /* One per CPU, which alone arms it. Not per-CPU memory: timers may not live there. */
