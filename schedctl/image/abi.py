@@ -156,7 +156,9 @@ class TaskCtx(Structure):
         ("min_deadline", c_uint64 * NR_LEVELS),
         ("nr_donors", c_uint16 * NR_LEVELS),
         ("slack_ns", c_uint64),
-        ("reserved", c_uint64 * 8),
+        ("counted", c_uint32),
+        ("pad", c_uint32),
+        ("reserved", c_uint64 * 7),
     ]
 
 
@@ -193,9 +195,6 @@ STRUCTS: dict[str, type[Structure]] = {
     "event": Event,
     "exit_record": ExitRecord,
 }
-# An object has the types that its maps, functions and variables name; a record that is only written need
-# not be among them.
-MAY_BE_MISSING = frozenset({"event"})
 HEAD_SIZE = ctypes.sizeof(Policy)
 TABLES = (PolicyBucket, PolicyRule, PolicyPattern)
 """The elements of the tables that follow a policy's head, in this order."""
@@ -213,8 +212,6 @@ def check_object(path: Path) -> None:
         raise HostError(f"{path} is no BPF object of schedctl", hint) from None
     for name, struct in STRUCTS.items():
         theirs = found[name]
-        if theirs is None and name in MAY_BE_MISSING:
-            continue
         ours = {
             field[0]: (getattr(struct, field[0]).offset, getattr(struct, field[0]).size)
             for field in struct._fields_

@@ -20,6 +20,7 @@ class TaskFlag(IntFlag):
     HELD_BACK = 1 << 5
     THROTTLED = 1 << 6
     MEASURED = 1 << 7
+    COUNTED = 1 << 8
 
 
 class EventKind(IntEnum):

@@ -151,7 +151,7 @@ classes:
 
 
 def recovery(
-    hog: str = "3", most: str = "7", after: str = "3", within: str = "1s", decay: str = "100s"
+    hog: str = "3", most: str = "7", after: str = "3", within: str = "1s", decay: str = "60s"
 ) -> str:
     text = RECOVERY.replace("HOG", hog).replace("MAX", most).replace("AFTER", after)
     return text.replace("WITHIN", within).replace("DECAY", decay)
@@ -190,7 +190,7 @@ def test_recovery_within(guest: Guest) -> None:
     knob="classes.*.boost.recovery.decay",
     profile=recovery(decay="VALUE"),
     on="20ms",
-    off="100s",
+    off="60s",
     counter="classes.late.lifted",
     residue=Fraction(1, 5),
 )
