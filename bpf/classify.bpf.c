@@ -8,6 +8,7 @@
 #include "classify.bpf.h"
 #include "event.bpf.h"
 #include "job.bpf.h"
+#include "period.bpf.h"
 #include "rules.bpf.h"
 
 /* Levels of cgroups whose weights are multiplied. */
@@ -182,6 +183,10 @@ static void assign_class(struct task_struct *p, struct task_ctx *taskc, const st
 	taskc->weight = weight_of(p, class);
 	assign_budget(taskc, class);
 	taskc->period_ns = class->period_ns;
+	if (class->flags & CLASS_MEASURED) {
+		taskc->flags |= TASK_MEASURED;
+		adopt_period(p, taskc, class);
+	}
 	if (!class->recovery_after)
 		taskc->recovery = 0;
 	take_place(taskc, class, pol->generation);

@@ -38,6 +38,7 @@
 #include "dump.bpf.h"
 #include "event.bpf.h"
 #include "park.bpf.h"
+#include "period.bpf.h"
 #include "power.bpf.h"
 
 char _license[] SEC("license") = "GPL";
@@ -131,6 +132,8 @@ void BPF_STRUCT_OPS(schedctl_runnable, struct task_struct *p, u64 enq_flags)
 	/* an affinity or nice change re-enqueues too: a fresh deadline there would be a gift */
 	if (!(enq_flags & SCX_ENQ_WAKEUP) && taskc->release_at)
 		return;
+	if (taskc->flags & TASK_MEASURED)
+		measure_period(p, taskc, now);
 	release_job(taskc, now);
 	if (!(enq_flags & SCX_ENQ_WAKEUP))
 		return;

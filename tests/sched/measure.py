@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from schedctl.image.task import TaskContext, decode_task
 from tests.conftest import Guest
 
 JOB_ITERATIONS = 10_000_000
+PIN = "/sys/fs/bpf/schedctl/maps/task_ctxs"
 
 
 def finish_order(guest: Guest, jobs: str, cpu: int = 0, cgroup: str = "") -> list[str]:
@@ -55,3 +57,13 @@ def jobs(guest: Guest, seconds: int, *threads: str) -> dict[str, Jobs]:
     """By name, what became of threads NAME:PERIOD_US:DEADLINE_US:WORK (period 0: it spins), on CPU 0."""
     lines = guest.sh(f"/root/jobs {seconds} {' '.join(threads)}", timeout=120 + 20 * seconds).splitlines()
     return {name: Jobs(*map(int, numbers)) for name, *numbers in map(str.split, lines)}
+
+
+def contexts(guest: Guest, *names: str) -> dict[str, TaskContext]:
+    """What the scheduler keeps about the only thread of each name."""
+    pids = {guest.sh(f"pgrep -x {name}").strip(): name for name in names}
+    lines = guest.sh(f"printf '%s\\n' {' '.join(pids)} | /root/classes {PIN}").splitlines()
+    found = {}
+    for pid, hexadecimal in map(str.split, lines):
+        found[pids[pid]] = decode_task(bytes.fromhex(hexadecimal))
+    return found
