@@ -273,6 +273,8 @@ __hidden void dispatch_cpu(s32 cpu, struct task_struct *prev)
 		prevc = lookup_task(prev);
 	if (cpuc->park_at && !time_before(now, cpuc->park_at))
 		unpark_due(cpu, cpuc, now);
+	if (cpuc->demote_at && !time_before(now, cpuc->demote_at))
+		restore_due(cpuc, now);
 	if (prev && prevc && !renew(prev, prevc, cpuc, now))
 		prevc = NULL;
 	cpuc->grant = GRANT_NONE;

@@ -14,6 +14,7 @@
  */
 #include "job.bpf.h"
 #include "event.bpf.h"
+#include "park.bpf.h"
 
 /* sigmask(SIGKILL) */
 #define SIGKILL_BIT (1 << 8)
@@ -198,6 +199,7 @@ static void overrun(struct task_struct *p, struct task_ctx *taskc)
 	case OVERRUN_DEMOTE:
 		stats->nr_demoted++;
 		taskc->flags |= TASK_DEMOTED;
+		note_demoted(p, taskc);
 		break;
 	case OVERRUN_IGNORE:
 		stats->nr_ignored++;

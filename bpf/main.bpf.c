@@ -14,23 +14,31 @@
  *            CPU for those that may not
  *   key      a thread's place in its queue: abs. deadline, release or virtual time, in ns
  *            of CLOCK_MONOTONIC or of virtual time, compared as signed differences
- *   renewal  a runnable thread that has consumed a whole slice is released anew, so that
- *            equals rotate and a job that never sleeps cannot starve its own level
+ *   renewal  a runnable thread without a budget that has consumed a whole slice is released
+ *            anew, so that equals rotate and a job that never sleeps cannot starve its level
+ *   budget   runtime per period and thread: a constant-bandwidth server (Abeni & Buttazzo,
+ *            RTSS 1998), its states in job.bpf.c
+ *   parked   out of budget: in a queue of the CPU whose timer ends the wait (park.bpf.c)
+ *   late     past its job's deadline: counted when first seen, at the tick, when it gets a
+ *            CPU or when it ends; misses within a time lift the thread (recovery)
  *   owed     a tier below its share: per CPU, over 100 ms, paid in quanta before any level
  *   overdue  a thread that waited a quarter of the watchdog's time-out; runs next whatever
  *            its tier, goes behind its equals then, and all of them take at most half of
  *            each 100 ms
  *
- * The way of a thread: ops.select_cpu claims an idle CPU; ops.runnable classifies and
- * releases; ops.enqueue uses the claimed CPU, or takes the one that runs the least urgent
- * thread of a few candidates, or queues; ops.dispatch lets the previous thread take part
- * with its own key. Classification: classify.bpf.c. Queues: queue.bpf.c. Choice:
- * dispatch.bpf.c. Arithmetic: sched_math.h.
+ * The way of a thread: ops.select_cpu claims an idle CPU; ops.runnable classifies, measures
+ * its period where the class asks for it, and releases; ops.enqueue parks it, uses the claimed
+ * CPU, takes the one that runs the least urgent thread of a few candidates, or queues;
+ * ops.dispatch lets the previous thread take part with its own key. Classification:
+ * classify.bpf.c. Jobs, levels, budgets: job.bpf.c. Queues: queue.bpf.c. Choice:
+ * dispatch.bpf.c. Timers: park.bpf.c. Arithmetic: sched_math.h, period_math.h.
  *
- * Limits: slices and quanta end at a tick (the kernel has no finer slice timer), so an
- * owed quantum of 1 ms may last one tick. Threads of the RT, deadline and fair classes of
- * the kernel are outside. The maximum wait is a promise with a load limit: half of the
- * time, in ticks, over the time-out.
+ * Limits: a timer ends budgets and quanta, a tick the slices of 4 ms and more. A timer that
+ * the kernel has no memory for leaves the tick to end them (nr_timer_failed). Threads of the
+ * RT, deadline and fair classes of the kernel are outside. The maximum wait is a promise with
+ * a load limit: half of the time, in quanta, over the time-out. A parked thread may hold a lock
+ * of the kernel, for at most one period. A demoted thread that waits in the fair queue when its
+ * period ends gets its level back when it next runs.
  */
 #include "classify.bpf.h"
 #include "queue.bpf.h"

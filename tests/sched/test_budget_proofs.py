@@ -210,3 +210,45 @@ def test_recovery_decay(guest: Guest) -> None:
 def test_max_level(guest: Guest) -> None:
     """No lift goes beyond the class's max_level"""
     assert late_jobs(guest) <= 20
+
+
+def frequencies(guest: Guest, load: str) -> list[int]:
+    """What the kernel is asked for during the load, in 1/1024 of full speed."""
+    probe = "p:perf scx_bpf_cpuperf_set cpu=%di:s32 perf=%si:u32"
+    begin = f"mount -t tracefs t . 2> /dev/null; echo '{probe}' > kprobe_events; echo > trace"
+    end = "echo 0 > events/kprobes/perf/enable; grep -o 'perf=[0-9]*' trace; echo > kprobe_events"
+    lines = guest.sh(
+        f"cd /sys/kernel/tracing; {begin}; echo 1 > events/kprobes/perf/enable; {load}; {end}; true"
+    ).splitlines()
+    return [int(line.removeprefix("perf=")) for line in lines if line.startswith("perf=")]
+
+
+@proof(
+    knob="policy.power",
+    profile="""
+schedctl: 1
+name: lab
+policy: {power: VALUE}
+classes:
+  beat: {match: [{comm: beat}], level: 3}
+""",
+    on="balanced",
+    off="performance",
+    counter="counters.nr_cpuperf",
+    residue=Fraction(1, 2),
+)
+def test_power(guest: Guest) -> None:
+    """The CPU's frequency follows its utilization"""
+    asked = frequencies(guest, "for i in 1 2 3; do /root/wake beat 300 1000 20000; /root/jobs 1 beat:0:0:0; done")
+    assert any(perf < 600 for perf in asked), asked
+
+
+def test_urgent_levels_run_at_full_speed(lab1: Guest) -> None:
+    lab1.apply("""
+schedctl: 1
+name: lab
+classes:
+  urgent: {match: [{comm: urgent}], level: 5}
+""")
+    lab1.sh("/root/wake other 600 1000 20000")
+    assert frequencies(lab1, "/root/wake urgent 300 1000 20000")[-1:] != []
