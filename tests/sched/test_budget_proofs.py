@@ -239,7 +239,9 @@ classes:
 )
 def test_power(guest: Guest) -> None:
     """The CPU's frequency follows its utilization"""
-    asked = frequencies(guest, "for i in 1 2 3; do /root/wake beat 300 1000 20000; /root/jobs 1 beat:0:0:0; done")
+    asked = frequencies(
+        guest, "for i in 1 2 3; do /root/wake beat 300 1000 20000; /root/jobs 1 beat:0:0:0; done"
+    )
     assert any(perf < 600 for perf in asked), asked
 
 
