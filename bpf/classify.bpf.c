@@ -164,7 +164,7 @@ static void assign_class(struct task_struct *p, struct task_ctx *taskc, const st
 	const struct policy_class *class = &pol->classes[class_id];
 
 	leave_class(taskc);
-	taskc->flags &= ~(TASK_HELD_BACK | TASK_FIXED_PRIORITY | TASK_MEASURED);
+	taskc->flags &= ~(TASK_HELD_BACK | TASK_FIXED_PRIORITY | TASK_MEASURED | TASK_RECOVERS);
 	if (class->tier == TIER_REALTIME && !s->best_trusted && !is_realtime_uid(pol, taskc->uid)) {
 		taskc->flags |= TASK_HELD_BACK;
 		class_id = 0;
@@ -187,7 +187,9 @@ static void assign_class(struct task_struct *p, struct task_ctx *taskc, const st
 		taskc->flags |= TASK_MEASURED;
 		adopt_period(p, taskc, class);
 	}
-	if (!class->recovery_after)
+	if (class->recovery_after)
+		taskc->flags |= TASK_RECOVERS;
+	else
 		taskc->recovery = 0;
 	take_place(taskc, class, pol->generation);
 	ask_for_slack(p, taskc, class);

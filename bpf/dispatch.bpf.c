@@ -23,6 +23,8 @@ struct head {
 struct heads {
 	struct head level, fair, background, overdue;
 	u64 overdue_at;
+	u64 late_dsq_id; /* where a thread waits that its misses have lifted */
+	u32 late_pid;
 };
 
 static struct task_struct *peek(u64 dsq_id)
@@ -58,6 +60,15 @@ __noinline int look(struct heads *heads, u32 domain, u32 queue, u64 now)
 		heads->overdue.rank = queue;
 		heads->overdue_at = taskc->queued_at;
 	}
+	/* a thread that others keep from running sees to its misses nowhere else */
+	if (queue >= QUEUE_LEVEL1 && taskc && is_late(taskc, now)) {
+		note_late(p, taskc, now);
+		update_level(taskc);
+		if (queue_of(taskc) != queue) {
+			heads->late_dsq_id = dsq_id;
+			heads->late_pid = p->pid;
+		}
+	}
 	if (queue >= QUEUE_LEVEL1) {
 		if (heads->level.found && heads->level.rank > queue)
 			return 0;
@@ -80,6 +91,23 @@ __noinline int look(struct heads *heads, u32 domain, u32 queue, u64 now)
 	return 1;
 }
 
+/* From where a thread waited to the queue of the level that it has now. */
+static void lift(struct heads *heads, u64 now)
+{
+	struct task_struct *p = bpf_task_from_pid(heads->late_pid);
+	struct task_ctx *taskc = p ? lookup_task(p) : NULL;
+	u32 domain, queue;
+
+	if (p && taskc) {
+		domain = home_of(p);
+		queue = queue_of(taskc);
+		requeue(p, taskc, heads->late_dsq_id, domain);
+		look(heads, domain, queue, now);
+	}
+	if (p)
+		bpf_task_release(p);
+}
+
 static void look_at_queues(struct heads *heads, s32 cpu, u64 now)
 {
 	u32 i;
@@ -90,6 +118,8 @@ static void look_at_queues(struct heads *heads, s32 cpu, u64 now)
 		if (may_wait(DOMAIN_CPU0 + cpu, i))
 			look(heads, DOMAIN_CPU0 + cpu, i, now);
 	}
+	if (heads->late_pid)
+		lift(heads, now);
 }
 
 /* prev keeps the CPU. */
@@ -150,8 +180,10 @@ static bool renew(struct task_struct *prev, struct task_ctx *prevc, struct cpu_c
 	renew_slice(prevc, now);
 	if (prevc->flags & TASK_OVERDUE)
 		end_overdue(prevc, now);
-	if (is_late(prevc, now))
+	if (is_late(prevc, now)) {
 		note_late(prev, prevc, now);
+		update_level(prevc);
+	}
 	return !prevc->runtime_ns || !settle_budget(prev, prevc, now);
 }
 

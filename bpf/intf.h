@@ -246,6 +246,7 @@ enum task_flags {
 	TASK_THROTTLED = 1 << 6, /* out of budget, waits for replenish_at */
 	TASK_MEASURED = 1 << 7, /* its period is measured */
 	TASK_COUNTED = 1 << 8, /* in domain_ctx.nr of the queue that `counted` names */
+	TASK_RECOVERS = 1 << 9, /* misses lift it */
 };
 
 /*
@@ -294,6 +295,7 @@ struct task_ctx {
 	/* recovery */
 	u64 miss_window_at; /* since when nr_misses are counted */
 	u64 quiet_since; /* the last miss, or the last level given back */
+	u64 late_again_at; /* a job that is still there by then counts as another miss, to recovery */
 	u32 nr_misses;
 	u8 recovery; /* levels it is lifted by */
 	u8 max_level;
@@ -307,7 +309,7 @@ struct task_ctx {
 	u64 slack_ns;
 	u32 counted; /* domain << 8 | queue */
 	u32 pad;
-	u64 reserved[7];
+	u64 reserved[6];
 };
 
 enum event_kind {

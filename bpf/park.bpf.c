@@ -174,20 +174,13 @@ static void restore(u32 pid, u64 now)
 {
 	struct task_struct *p = bpf_task_from_pid(pid);
 	struct task_ctx *taskc = p ? lookup_task(p) : NULL;
-	struct bpf_iter_scx_dsq it;
 
 	if (p && taskc && taskc->flags & TASK_DEMOTED && taskc->queued_at &&
 	    !time_before(now, taskc->replenish_at)) {
 		u64 from = dsq_of(taskc->domain, QUEUE_FAIR);
-		u32 domain = home_of(p);
 
 		replenish(taskc, now);
-		if (!bpf_iter_scx_dsq_new(&it, from, 0)) {
-			count_in(taskc, domain, queue_of(taskc));
-			dsq_move_vtime(&it, p, dsq_of(domain, queue_of(taskc)), taskc->key,
-				       run_ns(taskc));
-		}
-		bpf_iter_scx_dsq_destroy(&it);
+		requeue(p, taskc, from, home_of(p));
 		offer(p, taskc);
 	}
 	if (p)

@@ -197,6 +197,18 @@ static s32 find_victim(struct task_struct *p, const struct task_ctx *taskc, u32 
 	return victim;
 }
 
+/* An iterator may move a thread that it has not come to, as long as that is in its queue. */
+__hidden void requeue(struct task_struct *p, struct task_ctx *taskc, u64 from, u32 domain)
+{
+	struct bpf_iter_scx_dsq it;
+
+	if (!bpf_iter_scx_dsq_new(&it, from, 0)) {
+		count_in(taskc, domain, queue_of(taskc));
+		dsq_move_vtime(&it, p, dsq_of(domain, queue_of(taskc)), taskc->key, run_ns(taskc));
+	}
+	bpf_iter_scx_dsq_destroy(&it);
+}
+
 __hidden void offer(struct task_struct *p, struct task_ctx *taskc)
 {
 	s32 cpu = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0), retry;

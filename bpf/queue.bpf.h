@@ -27,6 +27,9 @@ static inline bool may_wait(u32 domain, u32 queue)
 	return domc && READ_ONCE(domc->nr[queue & 15]);
 }
 
+/* Move a thread that waits in the queue `from` to that of its tier and level; from ops.dispatch. */
+void requeue(struct task_struct *p, struct task_ctx *taskc, u64 from, u32 domain);
+
 /* The domain whose queues the thread waits in. */
 u32 home_of(struct task_struct *p);
 

@@ -158,7 +158,7 @@ class TaskCtx(Structure):
         ("slack_ns", c_uint64),
         ("counted", c_uint32),
         ("pad", c_uint32),
-        ("reserved", c_uint64 * 7),
+        ("reserved", c_uint64 * 6),
     ]
 
 

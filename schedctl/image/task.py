@@ -21,6 +21,7 @@ class TaskFlag(IntFlag):
     THROTTLED = 1 << 6
     MEASURED = 1 << 7
     COUNTED = 1 << 8
+    RECOVERS = 1 << 9
 
 
 class EventKind(IntEnum):
@@ -71,6 +72,7 @@ class TaskContext:
     class_level: int
     miss_window_at: int
     quiet_since: int
+    late_again_at: int
     nr_misses: int
     recovery: int
     max_level: int

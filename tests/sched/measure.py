@@ -61,9 +61,7 @@ def jobs(guest: Guest, seconds: int, *threads: str) -> dict[str, Jobs]:
 
 def contexts(guest: Guest, *names: str) -> dict[str, TaskContext]:
     """What the scheduler keeps about the only thread of each name."""
-    pids = {guest.sh(f"pgrep -x {name}").strip(): name for name in names}
+    pids = guest.sh("; ".join(f"pgrep -x {name}" for name in names)).split()
     lines = guest.sh(f"printf '%s\\n' {' '.join(pids)} | /root/classes {PIN}").splitlines()
-    found = {}
-    for pid, hexadecimal in map(str.split, lines):
-        found[pids[pid]] = decode_task(bytes.fromhex(hexadecimal))
-    return found
+    tasks = (decode_task(bytes.fromhex(line.split()[1])) for line in lines)
+    return dict(zip(names, tasks, strict=True))
