@@ -149,7 +149,7 @@ class TaskCtx(Structure):
         *_fields(c_uint32, "sched_policy weight_epoch domain"),
         ("layout", c_uint16),
         *_fields(c_uint8, "class_tier class_level"),
-        *_fields(c_uint64, "miss_window_at quiet_since"),
+        *_fields(c_uint64, "miss_window_at quiet_since late_again_at"),
         ("nr_misses", c_uint32),
         *_fields(c_uint8, "recovery max_level overrun member"),
         ("member_generation", c_uint64),
