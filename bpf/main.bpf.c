@@ -235,6 +235,8 @@ void BPF_STRUCT_OPS(schedctl_running, struct task_struct *p)
 	cpuc->curr_rank = queue_of(taskc);
 	WRITE_ONCE(cpuc->curr_valid, 1);
 	time_run(cpuc, taskc, now, granted_ns(p, cpuc));
+	if (needs_full_speed(cpuc, taskc->level))
+		set_frequency(bpf_get_smp_processor_id(), cpuc, taskc->level, now);
 }
 
 void BPF_STRUCT_OPS(schedctl_stopping, struct task_struct *p, bool runnable)

@@ -7,7 +7,6 @@
 
 /* Utilization is taken over at least this. */
 #define UTIL_WINDOW_NS (8 * MSEC_NS)
-#define FULL_FROM_LEVEL 5
 /* Smaller changes of the target are not worth a call into cpufreq. */
 #define PERF_STEP (PERF_ONE / 16)
 

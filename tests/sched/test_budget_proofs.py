@@ -252,5 +252,5 @@ name: lab
 classes:
   urgent: {match: [{comm: urgent}], level: 5}
 """)
-    lab1.sh("/root/wake other 600 1000 20000")
-    assert frequencies(lab1, "/root/wake urgent 300 1000 20000")[-1:] != []
+    assert min(frequencies(lab1, "/root/jobs 1 other:0:0:0; /root/wake other 600 1000 20000")) < 600
+    assert 1024 in frequencies(lab1, "/root/wake urgent 300 1000 20000")
