@@ -196,6 +196,8 @@ def _shown(path: str, value: Any) -> str:
         if value and isinstance(value[0], dict):
             return "; ".join(_shown(path, item) for item in value)
         return ", ".join(map(str, value))
+    if value is True:
+        return "yes"
     if path.endswith("_ns") and isinstance(value, int):
         return format_duration(value)
     return str(value)

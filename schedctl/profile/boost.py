@@ -21,8 +21,9 @@ def check_boost(document: Sourced, cls: ThreadClass) -> Iterator[Problem]:
     top = max(cls.levels)
     if 0 < cls.max_level < top:
         path: Path_ = ("classes", cls.name, "boost", "max_level")
-        message = f"the max_level {cls.max_level} is below the class's level {top}"
-        hint = f"{top} to {TOP_LEVEL}, or none"
+        whose = "a level of rate_monotonic" if len(cls.levels) > 1 else "the class's level"
+        message = f"the max_level {cls.max_level} is below {whose}, {top}"
+        hint = f"{top} to {TOP_LEVEL}, or none" if top < TOP_LEVEL else f"{top}, or none"
         yield problem_at(document.origin(path), path, message, hint)
     elif "recovery" in boost:
         yield from _check_recovery(document, cls, boost)

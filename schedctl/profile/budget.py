@@ -29,7 +29,7 @@ def check_budget(document: Sourced, cls: ThreadClass, order: Order) -> Iterator[
             document.origin(runtime),
             runtime,
             "a runtime is per period, and there is none",
-            "add 'period:'",
+            "add 'period:', for example 10ms or 60Hz",
         )
     if "overrun" in keys and "runtime" not in keys:
         yield problem_at(

@@ -123,6 +123,8 @@ def merge(low: Pieces, high: Pieces) -> Pieces:
         elif len(path) == 2 and path[0] == "classes":
             result.setdefault(path, places)
         else:
+            if len(path) > 3:  # below a mapping in a class, which stands where it was changed last
+                result.pop(path, None)
             result[path] = places
     return result
 
@@ -170,6 +172,8 @@ def _put(root: dict[str, Any], places: dict[Path_, Place], path: Path_, found: t
     if path[-1] in ("match", "match_add") and len(path) == 3:
         _put_items(root["classes"][path[1]], places, (*path[:2], "match"), found)
         return
+    document, place = found[-1]
+    places.update((path[:n], (document, place[:n])) for n in range(3, len(path)))
     value = value_at(found[-1])
     if value is None:
         return
@@ -179,9 +183,6 @@ def _put(root: dict[str, Any], places: dict[Path_, Place], path: Path_, found: t
         if not isinstance(target, dict):
             return
     target[str(path[-1])] = value
-    document, place = found[-1]
-    # a mapping inside a class stands where its last key was said
-    places.update((path[:n], (document, place[:n])) for n in range(3, len(path)))
     places[path] = found[-1]
 
 

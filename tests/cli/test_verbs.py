@@ -125,6 +125,14 @@ def test_all_problems_at_once_with_their_places(run: Run) -> None:
     assert "did you mean 'tier'?" in err
 
 
+def test_only_validate_has_notes(run: Run) -> None:
+    code, out, err = run("validate", "good")
+    assert (code, out) == (0, "good: valid\n")
+    assert "good.yaml:4:40: note: only the shares" in err
+    for verb in ("show", "cat"):
+        assert run(verb, "good")[2] == ""
+
+
 def test_standard_input(run: Run) -> None:
     code, out, _ = run("validate", "-", stdin=GOOD)
     assert (code, out) == (0, "-: valid\n")
