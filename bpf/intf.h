@@ -232,6 +232,7 @@ struct sched_stats {
 	u64 nr_drained; /* threads taken from the queues of a CPU that went offline */
 	u64 nr_cpuperf; /* changes of a CPU's frequency target */
 	u64 nr_quota_changes; /* cpu.max set while attached */
+	u64 nr_slack_changes; /* threads whose timer slack was to become another */
 	u64 nr_events; /* written to the ring buffers */
 	u64 nr_events_dropped; /* no room: nobody reads, or not fast enough */
 };
@@ -245,6 +246,7 @@ enum task_flags {
 	TASK_HELD_BACK = 1 << 5, /* matched a real-time class without the privilege */
 	TASK_THROTTLED = 1 << 6, /* out of budget, waits for replenish_at */
 	TASK_MEASURED = 1 << 7, /* its period is measured */
+	TASK_SLACK_LEFT = 1 << 8, /* left a class that asked for slack: slack_ns is to be given back */
 };
 
 /*
@@ -302,9 +304,10 @@ struct task_ctx {
 	/* donations of waiting threads: room for the locks */
 	u64 min_deadline[NR_LEVELS];
 	u16 nr_donors[NR_LEVELS];
-	/* timer slack before a class set its own; 0 = unchanged */
+	/* timer slack before a class asked for another, and what it asked for; 0 = none did */
 	u64 slack_ns;
-	u64 reserved[8];
+	u64 slack_asked_ns;
+	u64 reserved[7];
 };
 
 enum event_kind {

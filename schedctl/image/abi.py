@@ -127,7 +127,7 @@ class SchedStats(Structure):
         *_fields(c_uint64, "kthread_ns nr_owed nr_overdue nr_classified nr_held_back nr_no_context"),
         *_fields(c_uint64, "nr_restricted nr_slot_taken nr_path_overflow nr_cpu_offline nr_cpu_online"),
         *_fields(c_uint64, "nr_timer_armed nr_timer_failed nr_unparked nr_drained nr_cpuperf"),
-        *_fields(c_uint64, "nr_quota_changes nr_events nr_events_dropped"),
+        *_fields(c_uint64, "nr_quota_changes nr_slack_changes nr_events nr_events_dropped"),
     ]
 
 
@@ -155,8 +155,8 @@ class TaskCtx(Structure):
         ("member_generation", c_uint64),
         ("min_deadline", c_uint64 * NR_LEVELS),
         ("nr_donors", c_uint16 * NR_LEVELS),
-        ("slack_ns", c_uint64),
-        ("reserved", c_uint64 * 8),
+        *_fields(c_uint64, "slack_ns slack_asked_ns"),
+        ("reserved", c_uint64 * 7),
     ]
 
 

@@ -20,6 +20,7 @@ class TaskFlag(IntFlag):
     HELD_BACK = 1 << 5
     THROTTLED = 1 << 6
     MEASURED = 1 << 7
+    SLACK_LEFT = 1 << 8
 
 
 class EventKind(IntEnum):
@@ -79,6 +80,7 @@ class TaskContext:
     min_deadline: tuple[int, ...]
     nr_donors: tuple[int, ...]
     slack_ns: int
+    slack_asked_ns: int
 
     @property
     def slot(self) -> int:
