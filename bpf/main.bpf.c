@@ -214,6 +214,8 @@ void BPF_STRUCT_OPS(schedctl_running, struct task_struct *p)
 	cpuc->grant = cpuc->next_rank == queue_of(taskc) ? cpuc->next_grant : GRANT_NONE;
 	cpuc->next_grant = GRANT_NONE;
 	now = bpf_ktime_get_ns();
+	/* what came before was idle, or other scheduling classes: no tier of ours could have had it */
+	cpuc->accounted_at = now;
 	note_running(p, taskc, cpuc, now);
 	cpuc->curr_key = taskc->key;
 	cpuc->curr_rank = queue_of(taskc);

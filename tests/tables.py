@@ -17,6 +17,8 @@ TABLES = {
     "profile": ("profile", ()),
     "policy": ("profile", ("properties", "policy")),
     "class": ("profile", ("$defs", "class")),
+    "boost": ("profile", ("$defs", "class", "properties", "boost")),
+    "recovery": ("profile", ("$defs", "class", "properties", "boost", "properties", "recovery")),
     "item": ("profile", ("$defs", "item")),
     "dropin": ("profile", ("$defs", "dropin")),
     "schedctl.yaml": ("schedctl", ()),

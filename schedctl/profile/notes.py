@@ -29,9 +29,9 @@ def note_of(document: Sourced, cls: ThreadClass) -> Problem | None:
             "throttle, where lower levels must get their time too",
         )
     if cls.runtime_ns is None and max(cls.levels) >= URGENT_LEVEL:
-        hint = (
-            "a runtime needs a declared period" if "period" not in keys or cls.measured else "add 'runtime:'"
-        )
+        hint = "add 'runtime:'" if cls.period_ns else "add 'period:' and 'runtime:'"
+        if cls.measured:
+            hint = "a runtime needs a declared period"
         message = "only the shares of the other tiers bound what this class takes: it has no runtime"
         return _note(document, (*here, "level"), message, hint)
     if "max_level" in keys.get("boost", {}) and cls.recovery is None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 
@@ -66,7 +67,8 @@ def test_before_the_first_wake_up(attached: tuple[Run, FakeKernel]) -> None:
 def test_the_table_fits(attached: tuple[Run, FakeKernel]) -> None:
     run, kernel = attached
     scalars = [field.name for field in fields(ClassStats) if field.name not in ("latency", "tardiness")]
-    everything = ClassStats(*[2**64 - 1] * len(scalars))
+    most: dict[str, Any] = dict.fromkeys(scalars, 2**64 - 1)
+    everything = ClassStats(**most)
     last = histogram(abi.LATENCY_BUCKETS, abi.LATENCY_BUCKETS - 1, 200)
     for stats in (ClassStats(), ClassStats(nr_misses=12345, nr_overruns=7), everything):
         kernel.stats[0] = replace(stats, latency=last)
