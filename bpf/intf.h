@@ -330,6 +330,12 @@ struct event {
 	char comm[16];
 };
 
+/* Written by schedctl, read at wake-ups; in a cache line of its own. */
+struct control {
+	u32 listening; /* somebody reads the events */
+	u32 pad[15];
+};
+
 /* Written once by ops.exit; kind 0 = attached or never attached. */
 struct exit_record {
 	u32 kind; /* enum scx_exit_kind of the running kernel */

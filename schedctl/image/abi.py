@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from ctypes import Structure, c_char, c_int32, c_int64, c_uint8, c_uint16, c_uint32, c_uint64
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from struct import error as unpack_error
@@ -160,6 +161,10 @@ class TaskCtx(Structure):
     ]
 
 
+class Control(Structure):
+    _fields_ = [("listening", c_uint32), ("pad", c_uint32 * 15)]
+
+
 class Event(Structure):
     _fields_ = [
         *_fields(c_uint64, "at_ns value generation"),
@@ -191,6 +196,7 @@ STRUCTS: dict[str, type[Structure]] = {
     "sched_stats": SchedStats,
     "task_ctx": TaskCtx,
     "event": Event,
+    "control": Control,
     "exit_record": ExitRecord,
 }
 # An object has the types that its maps, functions and variables name; a record that is only written need
@@ -295,6 +301,25 @@ def version_of(data: bytes) -> int:
 
 def generation_of(data: bytes) -> int:
     return int(Policy.from_buffer_copy(data).generation)
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What a policy's head alone tells: its generation, and by number its classes' names and timer slack."""
+
+    generation: int
+    names: tuple[str, ...]
+    slack_ns: tuple[int, ...]  # 0 = left alone
+
+
+def heading_of(head: bytes) -> Heading:
+    """ValueError where it is no head of ours."""
+    if len(head) < HEAD_SIZE or version_of(head) != ABI_VERSION:
+        raise ValueError(f"a policy of {len(head)} bytes, version {version_of(head)}")
+    policy = Policy.from_buffer_copy(head)
+    classes = policy.classes[: policy.nr_classes]
+    names = tuple(cls.name.decode() for cls in classes)
+    return Heading(policy.generation, names, tuple(cls.timer_slack_ns for cls in classes))
 
 
 def decode(data: bytes) -> tuple[PolicyImage, int, int]:

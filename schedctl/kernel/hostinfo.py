@@ -21,6 +21,7 @@ from schedctl.errors import HostError
 from schedctl.image import abi, index
 from schedctl.kernel import sysfs
 from schedctl.kernel.seats import active_seat
+from schedctl.kernel.sysfs import parse_list
 from schedctl.resolve.accounts import Names
 from schedctl.resolve.facts import Cpu, Group, HostFacts, KernelFacts
 
@@ -100,15 +101,6 @@ def _llc(caches: Path, default: int) -> int:
         and (shared := parse_list(_text(index / "shared_cpu_list")))
     ]
     return max(found)[1] if found else default
-
-
-def parse_list(text: str) -> tuple[int, ...]:
-    """ "0-2,8" -> (0, 1, 2, 8)."""
-    numbers: list[int] = []
-    for part in text.split(","):
-        if match := re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip()):
-            numbers.extend(range(int(match[1]), int(match[2] or match[1]) + 1))
-    return tuple(numbers)
 
 
 def _text(path: Path) -> str:

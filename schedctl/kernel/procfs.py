@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +78,13 @@ def threads(wanted: Wanted = lambda _: True, proc: Path = PROC) -> Iterator[Live
         for tid in tids:
             if (found := _thread(proc, pid, tid, process, wanted)) is not None:
                 yield found
+
+
+def thread_ids(proc: Path = PROC) -> Iterator[int]:
+    """The TIDs of all threads."""
+    for pid in (name for name in os.listdir(proc) if name.isdecimal()):
+        with suppress(OSError):
+            yield from map(int, os.listdir(f"{proc}/{pid}/task"))
 
 
 def thread_by_tid(tid: int, proc: Path = PROC) -> LiveThread | None:

@@ -96,6 +96,39 @@ def figures_are_per_slot(kernel: Kernel) -> None:
     kernel.read_sched_stats()
 
 
+def the_heading_is_the_active_policy_s(kernel: Kernel) -> None:
+    refused(kernel.read_heading, NotAttachedError)
+    kernel.attach(policy())
+    kernel.write_policy(1, policy(1, 2))
+    assert kernel.read_heading().generation == 1
+    kernel.flip(1)
+    heading = kernel.read_heading()
+    assert (heading.generation, heading.names, heading.slack_ns) == (2, ("default",), (0,))
+
+
+def events_are_read_by_who_listens(kernel: Kernel) -> None:
+    refused(kernel.listen, NotAttachedError)
+    kernel.attach(policy())
+    source = kernel.listen()
+    assert source.fileno() >= 0
+    assert source.read() == ()
+    source.close()
+    source = kernel.listen()
+    kernel.detach()
+    assert source.read() == (), "it stays open beyond the scheduler"
+    source.close()
+    assert kernel.read_events() == {}
+
+
+def threads_without_a_class_keep_their_slack(kernel: Kernel) -> None:
+    refused(lambda: list(kernel.contexts()), NotAttachedError)
+    kernel.attach(policy())
+    for tid, context in kernel.contexts():
+        assert not context.slack_ns
+        assert not kernel.set_slack(tid, lambda _context, _now_ns: 1)
+    assert not kernel.set_slack(2**22, lambda _context, _now_ns: 1), "there is no such thread"
+
+
 def release_spares_what_runs(kernel: Kernel) -> None:
     kernel.attach(policy())
     refused(kernel.release, ConflictError)
@@ -120,6 +153,9 @@ CONTRACT: tuple[Callable[[Kernel], None], ...] = (
     another_size_is_refused,
     flips_go_back_and_forth,
     figures_are_per_slot,
+    the_heading_is_the_active_policy_s,
+    events_are_read_by_who_listens,
+    threads_without_a_class_keep_their_slack,
     release_spares_what_runs,
     detach_leaves_nothing,
 )
