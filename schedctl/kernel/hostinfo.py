@@ -8,28 +8,30 @@ from __future__ import annotations
 
 import functools
 import grp
-import gzip
 import os
 import pwd
 import re
 import subprocess
+import time
 from collections.abc import Collection, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from schedctl.errors import HostError
 from schedctl.image import abi, index
 from schedctl.kernel import sysfs
+from schedctl.kernel.deadline import reserved
 from schedctl.kernel.seats import active_seat
 from schedctl.kernel.sysfs import parse_list
 from schedctl.resolve.accounts import Names
 from schedctl.resolve.facts import Cpu, Group, HostFacts, KernelFacts
+from schedctl.resolve.match import Thread
 
 SYS = Path("/sys")
-BOOT = Path("/boot")
-PROC_CONFIG = Path("/proc/config.gz")
 CPUINFO = Path("/proc/cpuinfo")
 _VIRT_S = 5
+_CLOCK_MONOTONIC_COARSE = 6
 
 
 def read_facts(names: Names, tags: Iterable[str] = ()) -> HostFacts:
@@ -45,6 +47,11 @@ def read_facts(names: Names, tags: Iterable[str] = ()) -> HostFacts:
         groups=_groups(names.groups),
         active_seat=active_seat(),
     )
+
+
+def with_deadlines(facts: HostFacts, threads: Iterable[tuple[int, Thread]]) -> HostFacts:
+    """With what the SCHED_DEADLINE threads among these, (TID, thread), have reserved."""
+    return replace(facts, kernel=replace(facts.kernel, deadline_bandwidth=str(reserved(threads))))
 
 
 def local_names() -> Names:
@@ -126,18 +133,23 @@ def _kernel() -> KernelFacts:
         btf=sysfs.BTF.exists(),
         bpf_lsm="bpf" in _text(SYS / "kernel/security/lsm").split(","),
         cgroup2=(SYS / "fs/cgroup/cgroup.controllers").exists(),
-        hz=_hz(release),
+        hz=_hz(),
+        isolcpus=sysfs.isolcpus(),
+        ext_server=_ext_server(SYS / "kernel/debug/sched"),
     )
 
 
-@functools.cache
-def _hz(release: str) -> int | None:
-    """Ticks per second, from the kernel's configuration; None where it is not published."""
-    text = ""
-    with suppress(OSError):
-        text = gzip.decompress(PROC_CONFIG.read_bytes()).decode(errors="replace")
-    match = re.search(r"^CONFIG_HZ=(\d+)$", text or _text(BOOT / f"config-{release}"), re.MULTILINE)
-    return int(match[1]) if match else None
+def _hz() -> int:
+    """Ticks per second: the coarse clock moves once in each."""
+    return round(1 / time.clock_getres(_CLOCK_MONOTONIC_COARSE))
+
+
+def _ext_server(debug: Path) -> bool | None:
+    """debugfs is root's alone, and may not be mounted."""
+    try:
+        return "ext_server" in os.listdir(debug)
+    except OSError:
+        return None
 
 
 @functools.cache

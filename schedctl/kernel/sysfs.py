@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from schedctl.errors import HostError
+from schedctl.harm import isolated
 from schedctl.kernel.protocol import DISABLED, SchedState
 
 SCHED_EXT = Path("/sys/kernel/sched_ext")
@@ -69,12 +70,8 @@ def isolcpus() -> str | None:
 
 
 def check_isolation() -> None:
-    """The kernel attaches no sched_ext scheduler beside domain isolation, and says only EINVAL."""
     if (cpus := isolcpus()) is not None:
-        raise HostError(
-            f"CPUs {cpus} are isolated by isolcpus=: the kernel attaches no scheduler then",
-            "boot without isolcpus=, or with its flags managed_irq and nohz alone",
-        )
+        raise isolated(cpus)
 
 
 def check_btf() -> None:
