@@ -152,6 +152,10 @@ class Kernel(Protocol):
         """Write what `choose` says to a thread that has such a context; whether it has another one now."""
         ...
 
+    def give_slack_back(self) -> None:
+        """To every thread, as far as what is pinned tells what it was; nothing where nothing is."""
+        ...
+
     def detach(self) -> None:
         """End our scheduler, wait until the kernel says so, give timer slack back, remove the pins.
 

@@ -179,7 +179,7 @@ class RealKernel:
     def detach(self) -> None:
         if self.pinned():
             # while it runs, so that it knows children that are forked meanwhile: release() finds them
-            self._give_slack_back()
+            self.give_slack_back()
             try:
                 libbpf.detach_pinned_link(str(self._link))
             except OSError as error:
@@ -204,15 +204,8 @@ class RealKernel:
     def release(self) -> None:
         if sysfs.read_state().ours:
             raise ConflictError("the scheduler still runs", "run `schedctl detach` first")
-        self._give_slack_back()
+        self.give_slack_back()
         self._unpin()
-
-    def _give_slack_back(self) -> None:
-        """Only the maps say what it was. What another version's scheduler left tells nothing."""
-        with suppress(NotAttachedError):
-            for tid, context in self.contexts():
-                if context.slack_ns:
-                    self.set_slack(tid, given_back)
 
     def _unpin(self) -> None:
         # the link last: while it exists, the rest is known to be a leftover
@@ -316,6 +309,12 @@ class RealKernel:
     def set_slack(self, tid: int, choose: ChooseSlack) -> bool:
         with self._map("task_ctxs") as contexts:
             return slack.set_slack(contexts, tid, choose)
+
+    def give_slack_back(self) -> None:
+        with suppress(NotAttachedError):
+            for tid, context in self.contexts():
+                if context.slack_ns:
+                    self.set_slack(tid, given_back)
 
     @contextmanager
     def _map(self, name: str) -> Iterator[libbpf.Map]:

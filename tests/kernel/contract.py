@@ -36,7 +36,8 @@ def detached_says_so(kernel: Kernel) -> None:
     assert (state.state, state.ops, state.ours) == ("disabled", None, False)
     assert not kernel.pinned()
     assert kernel.read_exit_record() is None
-    for call in (kernel.active_slot, lambda: kernel.read_policy(0), kernel.read_sched_stats):
+    reads = (kernel.active_slot, lambda: kernel.read_policy(0), kernel.read_sched_stats, kernel.read_heading)
+    for call in reads:
         refused(call, NotAttachedError)
 
 
@@ -84,6 +85,8 @@ def flips_go_back_and_forth(kernel: Kernel) -> None:
         kernel.flip(slot)
         assert kernel.active_slot() == slot
         assert decode(kernel.read_policy(slot))[1:] == (generation, slot)
+        heading = kernel.read_heading()
+        assert (heading.generation, heading.names, heading.slack_ns) == (generation, ("default",), (0,))
     refused(lambda: kernel.flip(2), ApplyError)
     assert kernel.active_slot() == 1
 
@@ -96,19 +99,11 @@ def figures_are_per_slot(kernel: Kernel) -> None:
     kernel.read_sched_stats()
 
 
-def the_heading_is_the_active_policy_s(kernel: Kernel) -> None:
-    refused(kernel.read_heading, NotAttachedError)
-    kernel.attach(policy())
-    kernel.write_policy(1, policy(1, 2))
-    assert kernel.read_heading().generation == 1
-    kernel.flip(1)
-    heading = kernel.read_heading()
-    assert (heading.generation, heading.names, heading.slack_ns) == (2, ("default",), (0,))
-
-
 def events_are_read_by_who_listens(kernel: Kernel) -> None:
     refused(kernel.listen, NotAttachedError)
+    refused(lambda: list(kernel.contexts()), NotAttachedError)
     kernel.attach(policy())
+    threads_without_a_class_keep_their_slack(kernel)
     source = kernel.listen()
     assert source.fileno() >= 0
     assert source.read() == ()
@@ -121,8 +116,6 @@ def events_are_read_by_who_listens(kernel: Kernel) -> None:
 
 
 def threads_without_a_class_keep_their_slack(kernel: Kernel) -> None:
-    refused(lambda: list(kernel.contexts()), NotAttachedError)
-    kernel.attach(policy())
     for tid, context in kernel.contexts():
         assert not context.slack_ns
         assert not kernel.set_slack(tid, lambda _context, _now_ns: 1)
@@ -153,9 +146,7 @@ CONTRACT: tuple[Callable[[Kernel], None], ...] = (
     another_size_is_refused,
     flips_go_back_and_forth,
     figures_are_per_slot,
-    the_heading_is_the_active_policy_s,
     events_are_read_by_who_listens,
-    threads_without_a_class_keep_their_slack,
     release_spares_what_runs,
     detach_leaves_nothing,
 )

@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterator
 
 from schedctl.errors import ApplyError, ConflictError, HostError, PrivilegeError
-from schedctl.image.abi import Heading, heading_of, split
+from schedctl.image.abi import TASK_LAYOUT, Heading, TaskCtx, heading_of, split
 from schedctl.image.stats import ClassStats, ExitRecord, SchedStats
-from schedctl.image.task import Event, TaskContext
+from schedctl.image.task import Event, TaskContext, decode_task
 from schedctl.kernel.protocol import (
     DISABLED,
     ENABLED,
@@ -42,6 +42,12 @@ class FakeEvents:
         if self.listening:
             os.close(self._fd)
         self.listening = False
+
+
+def context(class_index: int, generation: int = 1, **values: int) -> TaskContext:
+    """Of a thread that the policy of `generation` classified."""
+    raw = TaskCtx(class_index=class_index, generation=generation, layout=TASK_LAYOUT, **values)
+    return decode_task(bytes(raw))
 
 
 class FakeKernel:
@@ -182,6 +188,11 @@ class FakeKernel:
         self.slack_ns[tid] = wanted_ns
         return True
 
+    def give_slack_back(self) -> None:
+        if self.link:
+            for tid in self.threads:
+                self.set_slack(tid, given_back)
+
     def detach(self) -> None:
         self._call("detach")
         self.running = False
@@ -190,9 +201,7 @@ class FakeKernel:
     def release(self) -> None:
         if self.running:
             raise ConflictError("the scheduler still runs")
-        if self.link:
-            for tid in self.threads:
-                self.set_slack(tid, given_back)
+        self.give_slack_back()
         self.link, self.slots, self.threads = False, [], {}
 
     def _need(self) -> None:
