@@ -246,7 +246,9 @@ enum task_flags {
 	TASK_HELD_BACK = 1 << 5, /* matched a real-time class without the privilege */
 	TASK_THROTTLED = 1 << 6, /* out of budget, waits for replenish_at */
 	TASK_MEASURED = 1 << 7, /* its period is measured */
-	TASK_SLACK_LEFT = 1 << 8, /* left a class that asked for slack: slack_ns is to be given back */
+	TASK_COUNTED = 1 << 8, /* in domain_ctx.nr of the queue that `counted` names */
+	TASK_RECOVERS = 1 << 9, /* misses lift it */
+	TASK_SLACK_LEFT = 1 << 10, /* left a class that asked for slack: slack_ns is due to it */
 };
 
 /*
@@ -295,6 +297,7 @@ struct task_ctx {
 	/* recovery */
 	u64 miss_window_at; /* since when nr_misses are counted */
 	u64 quiet_since; /* the last miss, or the last level given back */
+	u64 late_again_at; /* a job that is still there by then counts as another miss, to recovery */
 	u32 nr_misses;
 	u8 recovery; /* levels it is lifted by */
 	u8 max_level;
@@ -307,7 +310,9 @@ struct task_ctx {
 	/* timer slack before a class asked for another, and what it asked for; 0 = none did */
 	u64 slack_ns;
 	u64 slack_asked_ns;
-	u64 reserved[7];
+	u32 counted; /* domain << 8 | queue */
+	u32 pad;
+	u64 reserved[5];
 };
 
 enum event_kind {

@@ -11,6 +11,7 @@ from schedctl.image.stats import Bounds
 from schedctl.observe import Observation, Owner
 
 _WIDTH = 99
+_TIMES = ("p50", "p99", "max")
 # Each of them is a thread that went past our queues, or ran with a slice that is not ours.
 SHOULD_BE_ZERO = (
     *("SELECT_CPU_FALLBACK", "DISPATCH_LOCAL_DSQ_OFFLINE", "DISPATCH_KEEP_LAST", "REFILL_SLICE_DFL"),
@@ -90,12 +91,12 @@ def _table(observation: Observation, data: dict[str, Any]) -> list[str]:
     assert observation.image is not None
     total_ns = sum(stats.runtime_ns for stats in observation.live.classes.values()) or 1
     rows: list[tuple[str, ...]] = [
-        tuple("class level threads wake-ups preempts misses overruns CPU p50 p99 max".split())
+        ("class", "level", "threads", "wake-ups", "preempts", "misses", "overruns", "CPU", *_TIMES)
     ]
     for cls in observation.image.classes:
         stats = observation.live.classes[cls.name]
         latency = stats.wakeup()
-        times = [_upper(getattr(latency, q)) if latency else "-" for q in ("p50", "p99", "max")]
+        times = [_upper(getattr(latency, q)) if latency else "-" for q in _TIMES]
         level = str(cls.level) if cls.level else cls.tier.value
         counts = (stats.nr_wakeups, stats.nr_preemptions, stats.nr_misses, stats.nr_overruns)
         share = f"{stats.runtime_ns * 100 // total_ns}%"

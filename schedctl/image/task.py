@@ -20,7 +20,9 @@ class TaskFlag(IntFlag):
     HELD_BACK = 1 << 5
     THROTTLED = 1 << 6
     MEASURED = 1 << 7
-    SLACK_LEFT = 1 << 8
+    COUNTED = 1 << 8
+    RECOVERS = 1 << 9
+    SLACK_LEFT = 1 << 10
 
 
 class EventKind(IntEnum):
@@ -71,6 +73,7 @@ class TaskContext:
     class_level: int
     miss_window_at: int
     quiet_since: int
+    late_again_at: int
     nr_misses: int
     recovery: int
     max_level: int
