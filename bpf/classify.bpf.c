@@ -115,20 +115,40 @@ static u32 weight_of(struct task_struct *p, const struct policy_class *class)
 	return weight;
 }
 
-/* The daemon writes it to the thread; what it was before is kept here, and given back later. */
+static void change_slack(struct task_struct *p, struct task_ctx *taskc, u64 slack_ns)
+{
+	count(nr_slack_changes);
+	emit(p, taskc, EVENT_SLACK, slack_ns);
+}
+
+/*
+ * The daemon writes it to the thread; what it was before is kept here, and given back later,
+ * unless by then the thread has set its own. Whether the daemon has written shows only in the
+ * thread's slack.
+ */
 static void ask_for_slack(struct task_struct *p, struct task_ctx *taskc,
 			  const struct policy_class *class)
 {
-	u64 slack_ns = p->timer_slack_ns, wanted_ns = class->timer_slack_ns;
+	u64 now_ns = p->timer_slack_ns, wanted_ns = class->timer_slack_ns;
+	bool is_ours = now_ns == taskc->slack_asked_ns;
 
 	if (p->flags & PF_KTHREAD)
 		return;
-	if (wanted_ns && !taskc->slack_ns)
-		taskc->slack_ns = slack_ns;
-	if (!wanted_ns)
-		wanted_ns = taskc->slack_ns;
-	if (wanted_ns && wanted_ns != slack_ns)
-		emit(p, taskc, EVENT_SLACK, wanted_ns);
+	if (wanted_ns) {
+		if (!taskc->slack_ns || (taskc->flags & TASK_SLACK_LEFT && !is_ours))
+			taskc->slack_ns = now_ns;
+		taskc->flags &= ~TASK_SLACK_LEFT;
+		taskc->slack_asked_ns = wanted_ns;
+		if (now_ns != wanted_ns)
+			change_slack(p, taskc, wanted_ns);
+	} else if (is_ours && taskc->slack_ns && taskc->slack_ns != now_ns) {
+		taskc->flags |= TASK_SLACK_LEFT;
+		change_slack(p, taskc, taskc->slack_ns);
+	} else {
+		taskc->flags &= ~TASK_SLACK_LEFT;
+		taskc->slack_ns = 0;
+		taskc->slack_asked_ns = 0;
+	}
 }
 
 /* A budget that is another one begins full, with the thread's next look at it. */

@@ -294,8 +294,11 @@ s32 BPF_STRUCT_OPS(schedctl_init_task, struct task_struct *p, struct scx_init_ta
 	if (args->fork) {
 		struct task_ctx *parentc = lookup_task(bpf_get_current_task_btf());
 
-		if (parentc)
+		if (parentc) {
 			taskc->slack_ns = parentc->slack_ns;
+			taskc->slack_asked_ns = parentc->slack_asked_ns;
+			taskc->flags |= parentc->flags & TASK_SLACK_LEFT;
+		}
 	}
 	/* a child begins with a slice of debt, or a storm of forks would go before all others */
 	if (domc)

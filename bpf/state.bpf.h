@@ -86,12 +86,6 @@ struct end_timer {
 	struct bpf_timer timer;
 };
 
-/* Written by schedctl, read at wake-ups; in a cache line of its own. */
-struct control {
-	u32 listening; /* somebody reads the events */
-	u32 pad[15];
-};
-
 struct policy_slot {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

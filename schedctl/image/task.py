@@ -22,6 +22,7 @@ class TaskFlag(IntFlag):
     MEASURED = 1 << 7
     COUNTED = 1 << 8
     RECOVERS = 1 << 9
+    SLACK_LEFT = 1 << 10
 
 
 class EventKind(IntEnum):
@@ -82,6 +83,7 @@ class TaskContext:
     min_deadline: tuple[int, ...]
     nr_donors: tuple[int, ...]
     slack_ns: int
+    slack_asked_ns: int
 
     @property
     def slot(self) -> int:

@@ -8,27 +8,30 @@ from __future__ import annotations
 
 import functools
 import grp
-import gzip
 import os
 import pwd
 import re
 import subprocess
+import time
 from collections.abc import Collection, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from schedctl.errors import HostError
 from schedctl.image import abi, index
 from schedctl.kernel import sysfs
+from schedctl.kernel.deadline import reserved
 from schedctl.kernel.seats import active_seat
+from schedctl.kernel.sysfs import parse_list
 from schedctl.resolve.accounts import Names
 from schedctl.resolve.facts import Cpu, Group, HostFacts, KernelFacts
+from schedctl.resolve.match import Thread
 
 SYS = Path("/sys")
-BOOT = Path("/boot")
-PROC_CONFIG = Path("/proc/config.gz")
 CPUINFO = Path("/proc/cpuinfo")
 _VIRT_S = 5
+_CLOCK_MONOTONIC_COARSE = 6
 
 
 def read_facts(names: Names, tags: Iterable[str] = ()) -> HostFacts:
@@ -44,6 +47,11 @@ def read_facts(names: Names, tags: Iterable[str] = ()) -> HostFacts:
         groups=_groups(names.groups),
         active_seat=active_seat(),
     )
+
+
+def with_deadlines(facts: HostFacts, threads: Iterable[tuple[int, Thread]]) -> HostFacts:
+    """With what the SCHED_DEADLINE threads among these, (TID, thread), have reserved."""
+    return replace(facts, kernel=replace(facts.kernel, deadline_bandwidth=str(reserved(threads))))
 
 
 def local_names() -> Names:
@@ -102,15 +110,6 @@ def _llc(caches: Path, default: int) -> int:
     return max(found)[1] if found else default
 
 
-def parse_list(text: str) -> tuple[int, ...]:
-    """ "0-2,8" -> (0, 1, 2, 8)."""
-    numbers: list[int] = []
-    for part in text.split(","):
-        if match := re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip()):
-            numbers.extend(range(int(match[1]), int(match[2] or match[1]) + 1))
-    return tuple(numbers)
-
-
 def _text(path: Path) -> str:
     try:
         return path.read_text().strip()
@@ -134,18 +133,23 @@ def _kernel() -> KernelFacts:
         btf=sysfs.BTF.exists(),
         bpf_lsm="bpf" in _text(SYS / "kernel/security/lsm").split(","),
         cgroup2=(SYS / "fs/cgroup/cgroup.controllers").exists(),
-        hz=_hz(release),
+        hz=_hz(),
+        isolcpus=sysfs.isolcpus(),
+        ext_server=_ext_server(SYS / "kernel/debug/sched"),
     )
 
 
-@functools.cache
-def _hz(release: str) -> int | None:
-    """Ticks per second, from the kernel's configuration; None where it is not published."""
-    text = ""
-    with suppress(OSError):
-        text = gzip.decompress(PROC_CONFIG.read_bytes()).decode(errors="replace")
-    match = re.search(r"^CONFIG_HZ=(\d+)$", text or _text(BOOT / f"config-{release}"), re.MULTILINE)
-    return int(match[1]) if match else None
+def _hz() -> int:
+    """Ticks per second: the coarse clock moves once in each."""
+    return round(1 / time.clock_getres(_CLOCK_MONOTONIC_COARSE))
+
+
+def _ext_server(debug: Path) -> bool | None:
+    """debugfs is root's alone, and may not be mounted."""
+    try:
+        return "ext_server" in os.listdir(debug)
+    except OSError:
+        return None
 
 
 @functools.cache

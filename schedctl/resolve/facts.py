@@ -39,6 +39,12 @@ class KernelFacts:
     """Whether `bpf` is in /sys/kernel/security/lsm."""
     cgroup2: bool = False
     hz: int | None = None
+    isolcpus: str | None = None
+    """The CPUs that isolcpus= took out of the scheduling domains; nothing can be attached then."""
+    ext_server: bool | None = None
+    """Whether sched_ext threads have a deadline server against RT threads; None = only root can see that."""
+    deadline_bandwidth: str | None = None
+    """What SCHED_DEADLINE threads have reserved, in CPUs; None = nobody has looked."""
 
 
 @dataclass(frozen=True, slots=True)

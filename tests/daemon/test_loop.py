@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import Empty
 
 import pytest
 import systemd.daemon
@@ -16,7 +16,7 @@ from schedctl import paths
 from schedctl.daemon import loop
 from schedctl.daemon.files import Followed
 from schedctl.daemon.loop import Daemon
-from schedctl.daemon.triggers import Trigger
+from schedctl.daemon.triggers import Trigger, TriggerQueue
 from schedctl.image.stats import ExitRecord
 from schedctl.lock import locked
 from schedctl.observe import observe
@@ -32,13 +32,14 @@ STALL = ExitRecord(1026, 0, 1, "runnable task stall", "cc1[7] did not run for 30
 Step = Callable[[], Trigger | None]
 
 
-class Script(SimpleQueue[Trigger]):
+class Script(TriggerQueue):
     """A queue in which something happens whenever the daemon waits; None = the tick is over."""
 
     def __init__(self, steps: Iterable[Step]) -> None:
+        super().__init__()
         self.steps = iter(steps)
 
-    def get(self, block: bool = True, timeout: float | None = None) -> Trigger:
+    def get(self, timeout: float | None = None) -> Trigger:
         if not self.empty():
             return super().get()
         if timeout == 0:
@@ -330,7 +331,7 @@ def test_a_reload_is_said_to_the_service_manager(world: World) -> None:
 
 
 def test_triggers_that_come_together_are_one_and_stop_goes_first(world: World) -> None:
-    queue = SimpleQueue[Trigger]()
+    queue = TriggerQueue()
     for trigger in (Trigger.FILES, Trigger.RELOAD, Trigger.FILES, Trigger.STOP):
         queue.put(trigger)
     daemon = Daemon(world.kernel, queue, world)

@@ -270,7 +270,10 @@ def test_every_counter_is_decoded() -> None:
         b"".join(i.to_bytes(8, "little") for i in range(ctypes.sizeof(abi.SchedStats) // 8))
     )
     stats = decode_sched_stats([bytes(raw)])
-    assert [getattr(stats, field.name) for field in fields(SchedStats)] == [(0, 1, 2), *range(3, 22)]
+    assert [getattr(stats, field.name) for field in fields(SchedStats)] == [
+        (0, 1, 2),
+        *range(3, ctypes.sizeof(abi.SchedStats) // 8),
+    ]
     assert ClassStats() == decode_class_stats([bytes(abi.ClassStats())])
     scalars = [field[0] for field in abi.ClassStats._fields_ if field[0] not in ("latency", "tardiness")]
     for i, name in enumerate(scalars):
