@@ -29,6 +29,8 @@ def name(text):
 def sleep():
     while True:
         time.sleep(0.05)
+# what started this may be an RT thread, which has none
+open("/proc/self/timerslack_ns", "w").write("50000")
 if os.fork() == 0:
     name("sleeper")
     time.sleep(1)
@@ -42,6 +44,12 @@ sleep()
 """
 GROUP = "/sys/fs/cgroup/quota-test"
 DEFAULT_SLACK = 50_000
+
+
+def set_quota(guest: Guest, quota_us: int) -> None:
+    """Of a new cgroup, in periods of 100 ms."""
+    guest.sh(f"echo +cpu > /sys/fs/cgroup/cgroup.subtree_control; mkdir -p {GROUP}")
+    guest.sh(f"echo '{quota_us} 100000' > {GROUP}/cpu.max")
 
 
 def late_jobs(guest: Guest, count: int) -> None:
@@ -132,14 +140,14 @@ def _with_daemon(guest: Guest, value: str) -> None:
 )
 def test_timer_slack(guest: Guest) -> None:
     """A class's threads get its timer slack"""
-    script = "printf sleeper > /proc/$$/comm; sleep 1; cat /proc/$$/timerslack_ns"
+    own = "echo 50000 > /proc/$$/timerslack_ns; printf sleeper > /proc/$$/comm"
+    script = f"{own}; sleep 1; cat /proc/$$/timerslack_ns"
     assert guest.sh(f"sh -c '{script}'").strip() == "1"
 
 
 def test_a_quota_that_appears_ends_it(lab1: Guest) -> None:
     start(lab1)
-    lab1.sh(f"mkdir {GROUP}")
-    lab1.sh(f"echo '50000 100000' > {GROUP}/cpu.max")
+    set_quota(lab1, 50_000)
     eventually(lab1, lambda: "quota" in events(lab1))
     status = lab1.status()
     assert (status["exit"], status["state"], status["quotas"]["refused"]) == (3, "enabled", 1)
@@ -156,7 +164,8 @@ def test_a_quota_that_appears_ends_it(lab1: Guest) -> None:
 
 def test_a_quota_for_a_moment_is_forgiven(lab1: Guest) -> None:
     start(lab1)
-    lab1.sh(f"mkdir {GROUP}; echo '50000 100000' > {GROUP}/cpu.max; sleep 2; rmdir {GROUP}; sleep 15")
+    set_quota(lab1, 50_000)
+    lab1.sh(f"sleep 2; rmdir {GROUP}; sleep 15")
     assert events(lab1)[-1] == "quota"
     assert lab1.status()["exit"] == 0
 
@@ -176,13 +185,13 @@ def _policy(guest: Guest, value: str) -> None:
 @proof(knob="policy.cpu_max", setup=_policy, on="refuse", off="ignore", counter="quotas.refused")
 def test_cpu_max(guest: Guest) -> None:
     """A profile that refuses to lose CPU quotas is not kept where one appears"""
-    guest.sh(f"mkdir {GROUP}; echo '50000 100000' > {GROUP}/cpu.max")
+    set_quota(guest, 50_000)
     status = guest.status()
     assert (status["quotas"]["lost"], status["exit"]) == (1, 3)
 
 
 def test_lost_quotas_and_threads_outside_are_announced(lab1: Guest) -> None:
-    lab1.sh(f"mkdir {GROUP}; echo '25000 100000' > {GROUP}/cpu.max")
+    set_quota(lab1, 25_000)
     text = QUOTA % "ignore" + "  game: {match: [{comm: fifo-game}], level: 3}\n"
     lab1.vm.put("/root/profile", text.replace("classes: {}", "classes:"))
     lab1.sh("setsid chrt -f 5 sh -c 'printf fifo-game > /proc/$$/comm; sleep 1000; :' > /dev/null 2>&1 &")
