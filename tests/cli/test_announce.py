@@ -142,3 +142,22 @@ def test_what_the_kernel_counts_and_should_not(run: Run, kernel: FakeKernel) -> 
 def test_watching_is_for_people(run: Run, kernel: FakeKernel) -> None:
     for words in (("--watch", "0"), ("--watch", "x"), ("--watch", "1", "--json")):
         assert run("status", *words)[0] == 64
+
+
+def test_watching_prints_again(
+    run: Run, kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    naps: list[float] = []
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        if len(naps) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("time.sleep", nap)
+    with pytest.raises(KeyboardInterrupt):
+        run("status", "--watch", "0.5")
+    assert naps == [0.5, 0.5]
+    out = capsys.readouterr().out
+    assert out.count("scheduler  ") == 2
+    assert "\x1b" not in out, "it is no terminal"

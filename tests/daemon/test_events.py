@@ -126,6 +126,15 @@ def test_slack_is_given_back(lab1: Guest) -> None:
         lab1.sh("pkill -KILL -f [s]leepers.py")
 
 
+def test_an_idle_daemon_wakes_for_its_watchdog_only(lab1: Guest) -> None:
+    """WatchdogSec=30: it looks every 15 s."""
+    start(lab1, SLACK)
+    look = "cat /proc/$(systemctl show -P MainPID schedctld)/status | grep ^voluntary"
+    lab1.sh("sleep 20")
+    before, after = (int(line.split()[1]) for line in lab1.sh(f"{look}; sleep 60; {look}").splitlines())
+    assert after - before <= 8, "a tick takes some looks at files and maps"
+
+
 def _with_daemon(guest: Guest, value: str) -> None:
     guest.sh("systemctl stop schedctld")
     start(guest, SLACK.replace("level: 6", f"level: 6, timer_slack: {value}"))
