@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tests.conftest import Guest
+from tests.conftest import CONFIGS, IDLE, Guest, Lab
 from tests.daemon.test_service import events, eventually, journal, start
 from tests.proof import proof
 from tests.sched.measure import wakeup_ns
@@ -221,3 +221,24 @@ def test_lost_quotas_and_threads_outside_are_announced(lab1: Guest) -> None:
         assert "quotas     1 of cgroups do not hold" in text
     finally:
         lab1.sh(f"pkill -KILL -x fifo-game; rmdir {GROUP}")
+
+
+def test_facts_that_matter_to_an_attach(lab1: Guest) -> None:
+    lab1.sh("setsid chrt -d -T 1000000 -D 10000000 -P 10000000 0 sleep 1000 > /dev/null 2>&1 &")
+    try:
+        lab1.sh("sleep 1")
+        kernel = lab1.schedctl("facts")["facts"]["kernel"]
+    finally:
+        lab1.sh("pkill -KILL -x sleep")
+    assert kernel["hz"] == 250
+    assert kernel["ext_server"] is True
+    assert kernel["isolcpus"] is None
+    assert kernel["deadline_bandwidth"] == "1/10"
+
+
+def test_isolated_cpus_are_said_before_the_kernel_says_einval(no_machine: Lab) -> None:
+    with no_machine.one_boot(CONFIGS["lab"], append=f"{IDLE} isolcpus=1") as guest:
+        for verb in ("plan", "apply"):
+            result = guest.schedctl(verb, "desktop")
+            assert result["exit"] == 69
+            assert "CPUs 1 are isolated by isolcpus=" in result["problems"][0]["message"]
