@@ -18,7 +18,9 @@ def run(args: argparse.Namespace) -> Report:
     from schedctl.kernel.hostinfo import local_names, read_facts
 
     local, named = local_names(), _named()
-    facts = read_facts(Names(local.users | named.users, local.groups | named.groups), settings().tags)
+    facts = read_facts(
+        Names(local.users | named.users, local.groups | named.groups, local.units), settings().tags
+    )
     return Report(text="\n".join(_lines(facts)), data={"facts": facts.to_document()})
 
 

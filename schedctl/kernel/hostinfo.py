@@ -18,9 +18,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from schedctl.errors import HostError
-from schedctl.image import abi, index
+from schedctl.image import index
 from schedctl.kernel import sysfs
 from schedctl.kernel.seats import active_seat
+from schedctl.profile.model import MAX_CLASSES, UNIT_SUFFIXES
 from schedctl.resolve.accounts import Names
 from schedctl.resolve.facts import Cpu, Group, HostFacts, KernelFacts
 
@@ -28,11 +29,21 @@ SYS = Path("/sys")
 BOOT = Path("/boot")
 PROC_CONFIG = Path("/proc/config.gz")
 CPUINFO = Path("/proc/cpuinfo")
+UNITS = (
+    Path("/etc/systemd/system"),
+    Path("/run/systemd/system"),
+    Path("/run/systemd/generator"),
+    Path("/usr/lib/systemd/system"),
+    Path("/lib/systemd/system"),
+)
 _VIRT_S = 5
 
 
 def read_facts(names: Names, tags: Iterable[str] = ()) -> HostFacts:
-    """All facts; of users root and the named ones that exist, of groups the named ones."""
+    """All facts; of users root and the named ones that exist, of groups the named ones.
+
+    Units are read where at least one is named.
+    """
     return HostFacts(
         hostname=os.uname().nodename,
         virt=_virt(),
@@ -43,21 +54,23 @@ def read_facts(names: Names, tags: Iterable[str] = ()) -> HostFacts:
         users=_users(names.users | {"root"}),
         groups=_groups(names.groups),
         active_seat=active_seat(),
+        units=_units() if names.units else (),
     )
 
 
 def local_names() -> Names:
-    """Every user and group that the databases enumerate: the local ones, and what directories show."""
+    """Every user and group that the databases enumerate, the local ones and what directories show; units."""
     return Names(
         frozenset(user.pw_name for user in pwd.getpwall()),
         frozenset(group.gr_name for group in grp.getgrall()),
+        frozenset(_units()),
     )
 
 
 def limits() -> dict[str, int]:
-    """What one policy can hold."""
+    """What one policy can hold; classes are those beside 'default'."""
     return {
-        "classes": abi.MAX_CLASSES - 1,
+        "classes": MAX_CLASSES - 1,
         "rules": index.MAX_RULES,
         "pattern_bytes": index.PATTERN_LEN - 1,
     }
@@ -173,6 +186,15 @@ def _users(names: Iterable[str]) -> dict[str, int]:
         with suppress(KeyError):
             found[name] = pwd.getpwnam(name).pw_uid
     return found
+
+
+def _units() -> tuple[str, ...]:
+    """The unit files of the system manager, in all folders of its load path that packages and people use."""
+    found: set[str] = set()
+    for folder in UNITS:
+        with suppress(OSError):
+            found.update(name for name in os.listdir(folder) if name.endswith(UNIT_SUFFIXES))
+    return tuple(sorted(found))
 
 
 def _groups(names: Collection[str]) -> dict[str, Group]:
