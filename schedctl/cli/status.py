@@ -12,7 +12,7 @@ from typing import Any
 from schedctl import paths
 from schedctl.choice import chosen, loader
 from schedctl.cli.report import Report
-from schedctl.errors import EXIT_OK, EXIT_STATUS_DIFFERS, Problem, SchedctlError
+from schedctl.errors import EXIT_OK, EXIT_STATUS_DIFFERS, Problem, SchedctlError, StateError
 from schedctl.image.model import PolicyImage
 from schedctl.image.stats import Bounds, ClassStats, ExitRecord
 from schedctl.observe import Observation, Owner, observe
@@ -59,7 +59,6 @@ def _drift(desired: PolicyImage | None, observation: Observation, unknown: bool)
 
 def _document(observation: Observation, drift: bool | None, desired: PolicyImage | None) -> dict[str, Any]:
     live, image = observation.live, observation.image
-    selected = read_selected(paths.selected_file())
     return {
         "state": observation.state,
         "ops": observation.ops,
@@ -67,7 +66,7 @@ def _document(observation: Observation, drift: bool | None, desired: PolicyImage
         "profile": image.profile if image else None,
         "generation": observation.generation,
         "enable_seq": observation.enable_seq,
-        "selected": {"choice": selected.choice.value, "value": selected.value or None},
+        "selected": _note(),
         "wanted": desired.profile if desired else None,
         "drift": drift,
         "ejected": observation.ejected,
@@ -75,6 +74,15 @@ def _document(observation: Observation, drift: bool | None, desired: PolicyImage
         "classes": {name: _class_document(stats) for name, stats in live.classes.items()} if live else {},
         "counters": _counters(dataclasses.asdict(live.totals)) if live else {},
     }
+
+
+def _note() -> dict[str, str | None] | None:
+    """What was selected; None where the note cannot be read, which `problems` has."""
+    try:
+        selected = read_selected(paths.selected_file())
+    except StateError:
+        return None
+    return {"choice": selected.choice.value, "value": selected.value or None}
 
 
 def _counters(totals: dict[str, Any]) -> dict[str, Any]:
@@ -130,6 +138,8 @@ def _scheduler(observation: Observation) -> str:
 
 
 def _selected(data: dict[str, Any]) -> str:
+    if data["selected"] is None:
+        return "unknown: its note cannot be read"
     choice, value = data["selected"]["choice"], data["selected"]["value"]
     match choice:
         case "none":
