@@ -178,6 +178,8 @@ def _say(keyword: str, value: Any, error: ValidationError) -> tuple[str, str | N
         return f"{len(value)} classes, at most {wanted - 1} beside 'default'", "merge some of them"
     if keyword in ("minItems", "minProperties"):
         return "this is empty, and would match nothing", "write at least one rule, or remove the key"
+    if keyword == "minLength":
+        return "this is empty", "write it, or remove the key"
     if keyword == "maxLength":
         return f"longer than {wanted} characters", None
     return f"{_show(value)} is not allowed here", None
