@@ -93,7 +93,7 @@ def test_constants(facts: dict[str, int]) -> None:
         assert {facts[f"{prefix}_{number.name}"]: number for number in numbers} == {
             number.value: number for number in numbers
         }
-        assert len(re.findall(rf"^\t{prefix}_[A-Z_]+ = (\d|1 << \d),", HEADER.read_text(), re.M)) == len(
+        assert len(re.findall(rf"^\t{prefix}_[A-Z_]+ = (\d|1 << \d+),", HEADER.read_text(), re.M)) == len(
             numbers
         )
 
