@@ -132,7 +132,8 @@ static void ask_for_slack(struct task_struct *p, struct task_ctx *taskc,
 	u64 now_ns = p->timer_slack_ns, wanted_ns = class->timer_slack_ns;
 	bool is_ours = now_ns == taskc->slack_asked_ns;
 
-	if (p->flags & PF_KTHREAD)
+	/* children of an RT thread may have 0, which is as good as any wish and cannot be given back */
+	if (p->flags & PF_KTHREAD || !now_ns)
 		return;
 	if (wanted_ns) {
 		if (!taskc->slack_ns || (taskc->flags & TASK_SLACK_LEFT && !is_ours))

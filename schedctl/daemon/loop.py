@@ -127,7 +127,7 @@ class Daemon:
         if self._listener.quotas_changed:
             self._listener.quotas_changed = False
             self._quotas.look(self._attached)
-        if self._quotas.due():
+        if self._quotas.is_due():
             with locked(paths.lock_file(), LOCK_S):
                 if self._quotas.detach():
                     self._attached = False

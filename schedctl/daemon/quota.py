@@ -40,13 +40,18 @@ class QuotaWatch:
     def due_at(self) -> float | None:
         return self._detach_at
 
-    def due(self) -> bool:
-        return self._detach_at is not None and self._detach_at <= self._clock()
+    def is_due(self) -> bool:
+        """Whether the time is over; where the detach then fails, it is over again later."""
+        now = self._clock()
+        if self._detach_at is None or self._detach_at > now:
+            return False
+        self._detach_at = now + GRACE_S
+        return True
 
     def detach(self) -> bool:
         """Whether quotas were still there, and the scheduler is detached now."""
         self.look(self._kernel.sched_state().ours)
-        if not self.due():
+        if self._detach_at is None:
             return False
         found = self._said
         self._detach_at, self._said = None, ()

@@ -64,9 +64,9 @@ def possible_cpus() -> tuple[int, ...]:
 
 def isolcpus() -> str | None:
     """The CPUs that isolcpus= took out of the scheduling domains at boot; None without."""
-    words = COMMAND_LINE.read_text().split()
-    isolated = (CPUS / "isolated").read_text().strip()
-    return isolated if isolated and any(word.startswith("isolcpus=") for word in words) else None
+    if not any(word.startswith("isolcpus=") for word in COMMAND_LINE.read_text().split()):
+        return None
+    return (CPUS / "isolated").read_text().strip() or None
 
 
 def check_isolation() -> None:

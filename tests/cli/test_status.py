@@ -56,7 +56,7 @@ def test_every_figure_of_a_class(attached: tuple[Run, FakeKernel]) -> None:
     assert found["wakeup_ns"]["max"] == [192, 256]
     assert found["tardiness_ns"]["p50"] == [2 << 14, 3 << 14]
     assert found["tardiness_ns"]["max"] == [17 << 14, 18 << 14]
-    assert found["share"] == "1/3"
+    assert found["share"] == "333/1000"
     assert found["threads"] == 1
     assert set(found) == {*keys, "runtime_ns", "wakeup_ns", "tardiness_ns", "threads", "share"}
 
