@@ -20,7 +20,11 @@ SET = {
     ("README.md", "10%"): "the shown profile",
     ("README.md", "30 s"): "TIMEOUT_MS of bpf/intf.h",
     ("limits.md", "4 ms"): "the kernel's HZ",
-    ("limits.md", "0.7 MB"): "the size of the map of class counters",
+    ("limits.md", "1.3 MB"): "the size of the map of class counters",
+    ("limits.md", "8 ms"): "UTIL_WINDOW_NS of bpf/power.bpf.c",
+    ("limits.md", "1 ms"): "OWED_QUANTUM_NS of bpf/sched_math.h",
+    ("limits.md", "0.25 ms"): "OVERDUE_QUANTUM_NS of bpf/sched_math.h",
+    ("limits.md", "0.9 s"): "PERIOD_MAX_GAP_NS of bpf/period_math.h",
     ("limits.md", "7.5 s"): "MAX_WAIT_NS of bpf/intf.h",
     ("limits.md", "70 s"): "one event, told in docs/decisions.md",
 }
