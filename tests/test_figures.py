@@ -21,6 +21,8 @@ SET = {
     ("README.md", "30 s"): "TIMEOUT_MS of bpf/intf.h",
     ("limits.md", "4 ms"): "the kernel's HZ",
     ("limits.md", "1.3 MB"): "the size of the map of class counters",
+    ("limits.md", "10 s"): "GRACE_S of schedctl/daemon/quota.py",
+    ("limits.md", "16 KiB"): "EVENT_RING_BYTES of bpf/intf.h",
     ("limits.md", "8 ms"): "UTIL_WINDOW_NS of bpf/power.bpf.c",
     ("limits.md", "1 ms"): "OWED_QUANTUM_NS of bpf/sched_math.h",
     ("limits.md", "0.25 ms"): "OVERDUE_QUANTUM_NS of bpf/sched_math.h",
