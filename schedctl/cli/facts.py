@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> Report:
     from schedctl.kernel.hostinfo import local_names, read_facts, with_deadlines
 
     local, named = local_names(), _named()
-    names = Names(local.users | named.users, local.groups | named.groups)
+    names = Names(local.users | named.users, local.groups | named.groups, local.units)
     facts = with_deadlines(read_facts(names, settings().tags), rivals())
     return Report(text="\n".join(_lines(facts)), data={"facts": facts.to_document()})
 

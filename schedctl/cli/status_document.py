@@ -13,6 +13,7 @@ from typing import Any
 
 from schedctl import paths
 from schedctl.cli.announce import outside_document
+from schedctl.errors import StateError
 from schedctl.image.model import PolicyImage
 from schedctl.image.stats import ClassStats, ExitRecord, Quantiles
 from schedctl.kernel.protocol import Kernel, Quota
@@ -55,7 +56,6 @@ def status_document(
 ) -> dict[str, Any]:
     """All keys but `drift`."""
     live, image = observation.live, observation.image
-    selected = read_selected(paths.selected_file())
     return {
         "state": observation.state,
         "ops": observation.ops,
@@ -63,7 +63,7 @@ def status_document(
         "profile": image.profile if image else None,
         "generation": observation.generation,
         "enable_seq": observation.enable_seq,
-        "selected": {"choice": selected.choice.value, "value": selected.value or None},
+        "selected": _note(),
         "wanted": wanted.image.profile if wanted.image else None,
         "ejected": observation.ejected,
         "last_exit": _exit_document(observation.last_exit),
@@ -164,3 +164,12 @@ def _class_document(stats: ClassStats) -> dict[str, Any]:
 
 def _quantiles(found: Quantiles | None) -> dict[str, list[int | None]] | None:
     return {name: list(getattr(found, name)) for name in _QUANTILES} if found else None
+
+
+def _note() -> dict[str, str | None] | None:
+    """What was selected; None where the note cannot be read, which `problems` has."""
+    try:
+        selected = read_selected(paths.selected_file())
+    except StateError:
+        return None
+    return {"choice": selected.choice.value, "value": selected.value or None}

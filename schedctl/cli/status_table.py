@@ -74,6 +74,8 @@ def _scheduler(observation: Observation) -> str:
 
 
 def _selected(data: dict[str, Any]) -> str:
+    if data["selected"] is None:
+        return "unknown: its note cannot be read"
     choice, value = data["selected"]["choice"], data["selected"]["value"]
     match choice:
         case "none":

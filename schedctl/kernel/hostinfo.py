@@ -19,23 +19,34 @@ from dataclasses import replace
 from pathlib import Path
 
 from schedctl.errors import HostError
-from schedctl.image import abi, index
+from schedctl.image import index
 from schedctl.kernel import sysfs
 from schedctl.kernel.deadline import reserved
 from schedctl.kernel.seats import active_seat
 from schedctl.kernel.sysfs import parse_list
+from schedctl.profile.model import MAX_CLASSES, UNIT_SUFFIXES
 from schedctl.resolve.accounts import Names
 from schedctl.resolve.facts import Cpu, Group, HostFacts, KernelFacts
 from schedctl.resolve.match import Thread
 
 SYS = Path("/sys")
 CPUINFO = Path("/proc/cpuinfo")
+UNITS = (
+    Path("/etc/systemd/system"),
+    Path("/run/systemd/system"),
+    Path("/run/systemd/generator"),
+    Path("/usr/lib/systemd/system"),
+    Path("/lib/systemd/system"),
+)
 _VIRT_S = 5
 _CLOCK_MONOTONIC_COARSE = 6
 
 
 def read_facts(names: Names, tags: Iterable[str] = ()) -> HostFacts:
-    """All facts; of users root and the named ones that exist, of groups the named ones."""
+    """All facts; of users root and the named ones that exist, of groups the named ones.
+
+    Units are read where at least one is named.
+    """
     return HostFacts(
         hostname=os.uname().nodename,
         virt=_virt(),
@@ -46,6 +57,7 @@ def read_facts(names: Names, tags: Iterable[str] = ()) -> HostFacts:
         users=_users(names.users | {"root"}),
         groups=_groups(names.groups),
         active_seat=active_seat(),
+        units=_units() if names.units else (),
     )
 
 
@@ -55,17 +67,18 @@ def with_deadlines(facts: HostFacts, threads: Iterable[tuple[int, Thread]]) -> H
 
 
 def local_names() -> Names:
-    """Every user and group that the databases enumerate: the local ones, and what directories show."""
+    """Every user and group that the databases enumerate, the local ones and what directories show; units."""
     return Names(
         frozenset(user.pw_name for user in pwd.getpwall()),
         frozenset(group.gr_name for group in grp.getgrall()),
+        frozenset(_units()),
     )
 
 
 def limits() -> dict[str, int]:
-    """What one policy can hold."""
+    """What one policy can hold; classes are those beside 'default'."""
     return {
-        "classes": abi.MAX_CLASSES - 1,
+        "classes": MAX_CLASSES - 1,
         "rules": index.MAX_RULES,
         "pattern_bytes": index.PATTERN_LEN - 1,
     }
@@ -177,6 +190,15 @@ def _users(names: Iterable[str]) -> dict[str, int]:
         with suppress(KeyError):
             found[name] = pwd.getpwnam(name).pw_uid
     return found
+
+
+def _units() -> tuple[str, ...]:
+    """The unit files of the system manager, in all folders of its load path that packages and people use."""
+    found: set[str] = set()
+    for folder in UNITS:
+        with suppress(OSError):
+            found.update(name for name in os.listdir(folder) if name.endswith(UNIT_SUFFIXES))
+    return tuple(sorted(found))
 
 
 def _groups(names: Collection[str]) -> dict[str, Group]:

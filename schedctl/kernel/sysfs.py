@@ -25,7 +25,7 @@ def read_state(directory: Path = SCHED_EXT) -> SchedState:
     except FileNotFoundError:
         raise HostError(
             "this kernel has no sched_ext",
-            "use Linux 6.12 or newer built with CONFIG_SCHED_CLASS_EXT=y"
+            "use Linux 7.x built with CONFIG_SCHED_CLASS_EXT=y"
             " (check: ls /sys/kernel/sched_ext; Debian 13 has such a kernel in trixie-backports)",
         ) from None
     return SchedState(state, None if state == DISABLED else _ops(directory), enable_seq)

@@ -57,7 +57,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """`users` and `groups` have the names that were asked for and exist; `active_seat` are uids."""
+    """`users` and `groups` have the names that were asked for and exist; `active_seat` are uids.
+
+    `units` are the unit files of the system manager, empty where nobody asked.
+    """
 
     hostname: str = ""
     virt: str = "none"
@@ -68,6 +71,7 @@ class HostFacts:
     users: Mapping[str, int] = field(default_factory=lambda: {"root": 0})
     groups: Mapping[str, Group] = field(default_factory=lambda: {"root": Group(0, (0,))})
     active_seat: tuple[int, ...] = ()
+    units: tuple[str, ...] = ()
 
     @property
     def nodes(self) -> tuple[int, ...]:
@@ -109,6 +113,7 @@ class HostFacts:
                 for name, group in sorted(self.groups.items())
             },
             "active_seat": list(self.active_seat),
+            "units": list(self.units),
         }
 
     @classmethod
@@ -127,4 +132,5 @@ class HostFacts:
                 for name, group in document["groups"].items()
             },
             active_seat=tuple(document["active_seat"]),
+            units=tuple(document.get("units", ())),
         )
