@@ -78,13 +78,13 @@ _SENTENCES = {
     EventKind.MISS: _Sentence(
         "miss",
         "missed its deadline by {value}",
-        "{count} more deadlines missed, by up to {value}: the last by",
+        "{count} more deadlines missed, by up to {value}: that by",
         "tardiness_ns",
     ),
     EventKind.OVERRUN: _Sentence(
         "overrun",
         "ran {value} beyond its budget",
-        "{count} more budgets overrun, by up to {value}: the last by",
+        "{count} more budgets overrun, by up to {value}: that by",
         "overrun_ns",
     ),
     EventKind.SURPLUS: _Sentence(

@@ -54,14 +54,16 @@ class Listener:
         state = self._kernel.sched_state()
         if not state.ours or not self._kernel.pinned():
             self.close()
-            self._kernel.give_slack_back()  # what was ejected does not ask for it any more
+            if not state.ours:
+                self._kernel.give_slack_back()  # what was ejected does not ask for it any more
             return
-        if self._source is not None and state.enable_seq == self._enable_seq:
+        if state.enable_seq == self._enable_seq:
             return
         self.close()
         try:
             self._source = self._kernel.listen()
         except NotAttachedError as error:  # another version's, which has no events
+            self._enable_seq = state.enable_seq
             log(f"nothing is heard of the scheduler: {error.message}", "deaf", Priority.WARNING)
             return
         self._enable_seq = state.enable_seq

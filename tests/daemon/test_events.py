@@ -21,9 +21,9 @@ name: edited
 classes:
   first: {match: [{comm: sleeper}], level: 6}
 """
-# Two threads of a class, one of them forks a child into another class.
+# One of a class, which forks a child into another class; it leaves by SIGUSR1 and comes back by SIGUSR2.
 SLEEPERS = r"""
-import os, time
+import os, signal, time
 def name(text):
     open("/proc/self/comm", "w").write(text)
 def sleep():
@@ -33,6 +33,8 @@ def sleep():
 open("/proc/self/timerslack_ns", "w").write("50000")
 if os.fork() == 0:
     name("sleeper")
+    signal.signal(signal.SIGUSR1, lambda *_: name("leaver"))
+    signal.signal(signal.SIGUSR2, lambda *_: name("sleeper"))
     time.sleep(1)
     if os.fork() == 0:
         name("child")
@@ -113,11 +115,11 @@ def test_slack_is_given_back(lab1: Guest) -> None:
         assert slack(lab1, "other") == {DEFAULT_SLACK}
         lab1.sh("systemctl kill -s KILL schedctld; systemctl stop schedctld")
         assert slack(lab1, "sleeper") == {1}
-        lab1.sh("for pid in $(pgrep -x sleeper); do echo leaver > /proc/$pid/comm; done; sleep 0.5")
+        lab1.sh("pkill -USR1 -x sleeper; sleep 0.5")
         assert slack(lab1, "leaver") == {1}, "nobody is there to give it back"
         lab1.sh("systemctl reset-failed schedctld; systemctl start schedctld")
         eventually(lab1, lambda: slack(lab1, "leaver") == {DEFAULT_SLACK})
-        lab1.sh("for pid in $(pgrep -x leaver); do echo sleeper > /proc/$pid/comm; done")
+        lab1.sh("pkill -USR2 -x leaver")
         eventually(lab1, lambda: slack(lab1, "sleeper") == {1})
         lab1.sh("schedctl detach")
         for name in ("sleeper", "child", "other"):
