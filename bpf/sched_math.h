@@ -19,6 +19,8 @@
 #define RUN_MIN_NS (MSEC_NS / 50)
 /* Shares are kept over this window; a debt never exceeds one window. */
 #define SHARE_WINDOW_NS (100 * MSEC_NS)
+/* The longest time that one run adds to a debt: a virtual CPU may have been away meanwhile. */
+#define ACCRUE_MAX_NS (10 * SHARE_WINDOW_NS)
 /* Owed time is paid in quanta of this size. */
 #define OWED_QUANTUM_NS MSEC_NS
 /* The watchdog's time-out, and the age at which a thread is overdue. */
@@ -122,7 +124,7 @@ static inline u64 vtime_clamp(u64 vtime, u64 vnow)
 /* CPU time owed to a tier after `elapsed_ns` in which its threads waited or ran. */
 static inline s64 debt_accrue(s64 debt_ns, u64 elapsed_ns, u32 share_permille)
 {
-	u64 elapsed = elapsed_ns > SHARE_WINDOW_NS ? SHARE_WINDOW_NS : elapsed_ns;
+	u64 elapsed = elapsed_ns > ACCRUE_MAX_NS ? ACCRUE_MAX_NS : elapsed_ns;
 	s64 debt = debt_ns + (s64)(elapsed * share_permille / 1000);
 
 	return debt > (s64)SHARE_WINDOW_NS ? (s64)SHARE_WINDOW_NS : debt;

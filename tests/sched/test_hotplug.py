@@ -35,3 +35,15 @@ def test_a_cpu_goes_and_comes_back(lab: Guest) -> None:
     for name in ("nr_cpu_offline", "nr_cpu_online"):
         assert after["counters"][name] - before["counters"][name] == 4
     assert all(int(ns) > 0 for ns in got.values()), got
+
+
+def test_suspend(lab: Guest) -> None:
+    """As far as the emulator goes, which does not wake up again: every thread is frozen, for 5 s, and thawed."""
+    lab.apply(PROFILE)
+    before = lab.status()
+    lab.sh("/root/share 12 bound:1:1:0 fair:2:-1:0 batch:1:-1:0 > /root/out 2>&1 & sleep 1")
+    lab.sh("echo freezer > /sys/power/pm_test && echo mem > /sys/power/state", timeout=300)
+    got = lab.sh("while pgrep -x share > /dev/null; do sleep 0.2; done; cat /root/out", timeout=300)
+    after = lab.status()
+    assert (after["state"], after["enable_seq"]) == ("enabled", before["enable_seq"])
+    assert all(int(line.split()[1]) > 0 for line in got.splitlines()), got
