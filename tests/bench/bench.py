@@ -22,8 +22,10 @@ from tests.sched.programs import ROOT, build
 
 ROUNDS = 5
 CONFIG = Config(smp=1, icount=True, append="lab.idle")
-# A contender that could not be attached twice is not tried again.
+# A contender that could not be attached twice is not tried again; one that takes long comes less often.
 MAX_FAILURES = 2
+SLOW_S = 60
+SLOW_ROUNDS = 2
 
 
 class Progress:
@@ -50,6 +52,7 @@ class Bench:
         self.raw = raw
         self.progress = progress
         self._failures: dict[str, int] = {}
+        self._slow: set[str] = set()
 
     def prepare(self) -> None:
         for name in workloads.PROGRAMS:
@@ -63,22 +66,29 @@ class Bench:
         """All of one contender in one round."""
         if self._failures.get(contender.name, 0) >= MAX_FAILURES:
             return
+        if contender.name in self._slow and seed > SLOW_ROUNDS:
+            return
+        began = time.monotonic()
         try:
-            with self._attached(contender) as seconds:
-                self.progress.say(f"round {seed}: {contender.name} is attached after {seconds:.1f} s")
+            with self._attached(contender):
+                self.progress.say(f"round {seed}: {contender.name} is attached")
+                if time.monotonic() - began > SLOW_S:
+                    self._slow.add(contender.name)
                 for workload in chosen:
                     self._sample(contender, workload, seed)
                 for workload in chosen if costs else ():
                     if workload.name in cost.WORKLOADS:
                         self._cost(contender, workload, seed)
         except NotAttachedError as error:
-            self._failures[contender.name] = self._failures.get(contender.name, 0) + 1
+            failed = MAX_FAILURES if time.monotonic() - began > SLOW_S else 1
+            self._failures[contender.name] = self._failures.get(contender.name, 0) + failed
             self._refuse(contender, "attach", seed, str(error))
 
     @contextmanager
-    def _attached(self, contender: Contender) -> Iterator[float]:
+    def _attached(self, contender: Contender) -> Iterator[None]:
         try:
-            yield contenders.attach(self.vm, contender)
+            contenders.attach(self.vm, contender)
+            yield
         finally:
             if self.vm.alive():
                 contenders.detach(self.vm, contender)
