@@ -21,6 +21,7 @@ from tests.lab.vm import VM, Config, VMDiedError, bootstrap, slot
 from tests.sched.programs import ROOT, build
 
 ROUNDS = 5
+PART = ROOT / "build" / "bench.json"
 CONFIG = Config(smp=1, icount=True, append="lab.idle")
 # A contender that could not be attached twice is not tried again; one that takes long comes less often.
 MAX_FAILURES = 2
@@ -142,8 +143,13 @@ def _arguments(description: str | None) -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help=f"({ROUNDS})")
     parser.add_argument("--no-cost", action="store_true", help="without the cost of each callback")
-    parser.add_argument("--out", type=Path, default=RAW, metavar="FILE", help="(docs/benchmarks/raw.json)")
-    return parser.parse_args()
+    parser.add_argument("--out", type=Path, metavar="FILE", help="see above")
+    args = parser.parse_args()
+    if args.rounds < 1:
+        parser.error("--rounds must be 1 or more")
+    is_whole = not (args.contenders or args.workloads or args.no_cost or args.rounds < ROUNDS)
+    args.out = args.out or (RAW if is_whole else PART)
+    return args
 
 
 def _contenders(wanted: Sequence[str]) -> list[Contender]:
@@ -204,12 +210,11 @@ def main(description: str | None) -> int:
                 for contender in able:
                     costs = not args.no_cost and contender.name in cost.MEASURED and seed <= cost.ROUNDS
                     bench.session(contender, chosen, seed, costs)
+                    save(raw, args.out)
     except VMDiedError as error:
         progress.say(f"the machine died: {error}")
+        progress.say(f"what was measured until then is in {args.out}")
         return 1
-    finally:
-        if raw["samples"]:
-            save(raw, args.out)
-            progress.say(f"{len(raw['samples'])} samples in {args.out}")
+    progress.say(f"{len(raw['samples'])} samples in {args.out}")
     progress.say(f"{len(raw['refused'])} samples or contenders refused, named in the results")
     return 0
