@@ -173,6 +173,8 @@ def _head(found: Sequence[Contender], rounds: int) -> dict[str, Any]:
     _, qemu = bootstrap(CONFIG.kernel)
     version = ["chroot", str(qemu), "qemu-system-x86_64", "--version"]
     shown = subprocess.run(version, check=True, stdout=subprocess.PIPE, text=True).stdout
+    names = {c.name for c in found}
+    left_out = [c for c in contenders.known() if c.name not in names]
     changed = "+" if _git("status", "--porcelain", "bpf", "schedctl") else ""
     return {
         "commit": _git("rev-parse", "--short", "HEAD") + changed,
@@ -183,7 +185,9 @@ def _head(found: Sequence[Contender], rounds: int) -> dict[str, Any]:
         "wake_ups": workloads.WAKE_UPS,
         "spawns": workloads.SPAWNS,
         "compiles": workloads.COMPILES,
-        "contenders": [{"name": c.name, "version": c.version, "missing": c.missing} for c in found],
+        "contenders": [
+            {"name": c.name, "version": c.version, "missing": c.missing} for c in (*found, *left_out)
+        ],
         "samples": [],
         "costs": [],
         "refused": [],

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.lab.vm import VM, VMTimeoutError
@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 PROFILE = HERE / "bench.yaml"
 # Of the host. The verifier of an emulated kernel needs minutes for the largest of the others.
 ATTACH_S = 300
+NOT_ASKED = "left out when this was measured"
 SCX = "/sys/kernel/sched_ext"
 # "enabled NAME SEQUENCE", or "disabled - SEQUENCE"
 STATE = f"echo $(cat {SCX}/state) $(cat {SCX}/root/ops 2>/dev/null || echo -) $(cat {SCX}/enable_seq)"
@@ -48,6 +49,14 @@ class Contender:
 
 def own() -> list[Contender]:
     return [Contender("default"), Contender("fifo"), Contender("schedctl", ops="schedctl")]
+
+
+def known() -> list[Contender]:
+    """Everyone, built or not: who is not measured has to be named."""
+    lines = [line.split() for line in (HERE / "peers.txt").read_text().splitlines()]
+    named = [words for words in lines if words and not words[0].startswith("#")]
+    own_named = [replace(c, missing=NOT_ASKED) for c in own()]
+    return own_named + [Contender(name, version.strip("-"), missing=NOT_ASKED) for name, _, version in named]
 
 
 def peers(names: Sequence[str]) -> list[Contender]:
