@@ -118,11 +118,11 @@ demo: host-lab build ## a YAML edit reverses what a real kernel runs, shown step
 fresh: host-lab ## all set-up and check-fast once more, inside a bare Debian 12
 	@tests/build/fresh
 
-# What to measure: BENCH='--contenders schedctl,fifo --workloads wake --rounds 2 --out build/raw.json'.
-bench: host-bench build ## beside other schedulers, about 25 minutes (and to build those); BENCH='--help'
+# A part of it: BENCH='--contenders schedctl,fifo --workloads wake --rounds 2'.
+bench: host-bench build ## beside other schedulers, about 25 minutes (and to build those); BENCH=OPTIONS
 	@tests/lab/bootstrap
 	@tests/bench/run $(BENCH)
-	@$(if $(findstring --out,$(BENCH)),,$(MAKE) docs-bench)
+	@$(if $(BENCH),$(VENV)/bin/python -m tests.bench.page build/bench.json,$(MAKE) docs-bench)
 
 docs-bench: build
 	@$(VENV)/bin/python -c 'import matplotlib' 2>/dev/null || { \

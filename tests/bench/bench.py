@@ -21,9 +21,12 @@ from tests.lab.vm import VM, Config, VMDiedError, bootstrap, slot
 from tests.sched.programs import ROOT, build
 
 ROUNDS = 5
+PART = ROOT / "build" / "bench.json"
 CONFIG = Config(smp=1, icount=True, append="lab.idle")
-# A contender that could not be attached twice is not tried again.
+# A contender that could not be attached twice is not tried again; one that takes long comes less often.
 MAX_FAILURES = 2
+SLOW_S = 60
+SLOW_ROUNDS = 2
 
 
 class Progress:
@@ -50,6 +53,7 @@ class Bench:
         self.raw = raw
         self.progress = progress
         self._failures: dict[str, int] = {}
+        self._slow: set[str] = set()
 
     def prepare(self) -> None:
         for name in workloads.PROGRAMS:
@@ -63,22 +67,29 @@ class Bench:
         """All of one contender in one round."""
         if self._failures.get(contender.name, 0) >= MAX_FAILURES:
             return
+        if contender.name in self._slow and seed > SLOW_ROUNDS:
+            return
+        began = time.monotonic()
         try:
-            with self._attached(contender) as seconds:
-                self.progress.say(f"round {seed}: {contender.name} is attached after {seconds:.1f} s")
+            with self._attached(contender):
+                self.progress.say(f"round {seed}: {contender.name} is attached")
+                if time.monotonic() - began > SLOW_S:
+                    self._slow.add(contender.name)
                 for workload in chosen:
                     self._sample(contender, workload, seed)
                 for workload in chosen if costs else ():
                     if workload.name in cost.WORKLOADS:
                         self._cost(contender, workload, seed)
         except NotAttachedError as error:
-            self._failures[contender.name] = self._failures.get(contender.name, 0) + 1
+            failed = MAX_FAILURES if time.monotonic() - began > SLOW_S else 1
+            self._failures[contender.name] = self._failures.get(contender.name, 0) + failed
             self._refuse(contender, "attach", seed, str(error))
 
     @contextmanager
-    def _attached(self, contender: Contender) -> Iterator[float]:
+    def _attached(self, contender: Contender) -> Iterator[None]:
         try:
-            yield contenders.attach(self.vm, contender)
+            contenders.attach(self.vm, contender)
+            yield
         finally:
             if self.vm.alive():
                 contenders.detach(self.vm, contender)
@@ -132,8 +143,13 @@ def _arguments(description: str | None) -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help=f"({ROUNDS})")
     parser.add_argument("--no-cost", action="store_true", help="without the cost of each callback")
-    parser.add_argument("--out", type=Path, default=RAW, metavar="FILE", help="(docs/benchmarks/raw.json)")
-    return parser.parse_args()
+    parser.add_argument("--out", type=Path, metavar="FILE", help="see above")
+    args = parser.parse_args()
+    if args.rounds < 1:
+        parser.error("--rounds must be 1 or more")
+    is_whole = not (args.contenders or args.workloads or args.no_cost or args.rounds < ROUNDS)
+    args.out = args.out or (RAW if is_whole else PART)
+    return args
 
 
 def _contenders(wanted: Sequence[str]) -> list[Contender]:
@@ -157,6 +173,8 @@ def _head(found: Sequence[Contender], rounds: int) -> dict[str, Any]:
     _, qemu = bootstrap(CONFIG.kernel)
     version = ["chroot", str(qemu), "qemu-system-x86_64", "--version"]
     shown = subprocess.run(version, check=True, stdout=subprocess.PIPE, text=True).stdout
+    names = {c.name for c in found}
+    left_out = [c for c in contenders.known() if c.name not in names]
     changed = "+" if _git("status", "--porcelain", "bpf", "schedctl") else ""
     return {
         "commit": _git("rev-parse", "--short", "HEAD") + changed,
@@ -167,7 +185,9 @@ def _head(found: Sequence[Contender], rounds: int) -> dict[str, Any]:
         "wake_ups": workloads.WAKE_UPS,
         "spawns": workloads.SPAWNS,
         "compiles": workloads.COMPILES,
-        "contenders": [{"name": c.name, "version": c.version, "missing": c.missing} for c in found],
+        "contenders": [
+            {"name": c.name, "version": c.version, "missing": c.missing} for c in (*found, *left_out)
+        ],
         "samples": [],
         "costs": [],
         "refused": [],
@@ -194,12 +214,11 @@ def main(description: str | None) -> int:
                 for contender in able:
                     costs = not args.no_cost and contender.name in cost.MEASURED and seed <= cost.ROUNDS
                     bench.session(contender, chosen, seed, costs)
+                    save(raw, args.out)
     except VMDiedError as error:
         progress.say(f"the machine died: {error}")
+        progress.say(f"what was measured until then is in {args.out}")
         return 1
-    finally:
-        if raw["samples"]:
-            save(raw, args.out)
-            progress.say(f"{len(raw['samples'])} samples in {args.out}")
+    progress.say(f"{len(raw['samples'])} samples in {args.out}")
     progress.say(f"{len(raw['refused'])} samples or contenders refused, named in the results")
     return 0

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import statistics
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -88,6 +89,14 @@ def _label(name: str) -> str:
     return f"**{name}**" if name == US else name
 
 
+def _rounds(raw: dict[str, Any]) -> dict[str, int]:
+    """In how many rounds each contender has a sample."""
+    seen: dict[str, set[int]] = {}
+    for sample in raw["samples"]:
+        seen.setdefault(sample["contender"], set()).add(sample["round"])
+    return {name: len(rounds_of) for name, rounds_of in seen.items()}
+
+
 def setup(raw: dict[str, Any]) -> str:
     lines = [
         f"Commit {raw['commit']}; Linux {raw['kernel']}; QEMU {raw['qemu']}; rounds: {raw['rounds']}.",
@@ -98,6 +107,12 @@ def setup(raw: dict[str, Any]) -> str:
     ]
     missing = [f"* {c['name']} {c['version']}: {c['missing']}" for c in raw["contenders"] if c["missing"]]
     refused = [f"* {r['contender']}, {r['what']}, round {r['round']}: {r['reason']}" for r in raw["refused"]]
+    fewer = [f"{name} {nr}" for name, nr in _rounds(raw).items() if nr < raw["rounds"]]
+    if fewer:
+        lines += [
+            "",
+            f"In fewer rounds, because they take minutes to attach or do not stay: {', '.join(fewer)}.",
+        ]
     if missing:
         lines += ["", "Not measured:", "", *missing]
     if refused:
@@ -134,6 +149,16 @@ def _wake_table(raw: dict[str, Any], metrics: Sequence[Row]) -> str:
     return table(["", *heads], lines())
 
 
+def _switches(raw: dict[str, Any], name: str) -> str:
+    """The median of the context switches of hackbench."""
+    counts = [
+        sample["switches"]
+        for sample in raw["samples"]
+        if (sample["contender"], sample["workload"]) == (name, "hackbench") and "switches" in sample
+    ]
+    return f"{statistics.median(counts):,.0f}" if counts else "-"
+
+
 def throughput(raw: dict[str, Any], found: Sequence[Row]) -> str:
     chosen = [row for row in found if row.unit != "µs"]
     if not chosen:
@@ -149,12 +174,15 @@ def throughput(raw: dict[str, Any], found: Sequence[Row]) -> str:
                 if row.workload == "compile":
                     spread = row.values.get(name)
                     cells.append(f"{spread.median * 1e9 / NS_PER_INSTRUCTION / 1e6:,.0f}" if spread else "-")
+                if row.workload == "hackbench":
+                    cells.append(_switches(raw, name))
             yield [_label(name), *cells]
 
     heads = [""]
     for row in chosen:
         heads += [f"{row.workload}, {row.unit}", "% of default"]
         heads += ["10^6 instructions"] if row.workload == "compile" else []
+        heads += ["context switches"] if row.workload == "hackbench" else []
     plot = "![throughput](benchmarks/throughput.svg)\n"
     return "\n".join(["## Throughput\n", plot, table(heads, lines())])
 

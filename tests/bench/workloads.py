@@ -16,6 +16,7 @@ from tests.lab.vm import VM, VMTimeoutError
 LOAD = Path(__file__).parent / "load"
 PROGRAMS = ("batch", "latency", "spawn")
 SAMPLE_S = 300
+SWITCHES = "sed -n 's/^ctxt //p' /proc/stat"
 WAKE_UPS = 200
 # 160 us of the guest's time, by the emulator's clock: see "work_ns" in the results
 WORK = 13_300
@@ -68,16 +69,18 @@ def sample(vm: VM, contender: Contender, workload: Workload, seed: int) -> dict[
     """One raw result; raises RefusedError."""
     command = workload.command.format(seed=seed, sched_class=contender.sched_class)
     try:
-        result = vm.run(f"{STATE}; {command} 2>&1; echo $?; {STATE}", timeout=SAMPLE_S)
+        steps = (STATE, SWITCHES, f"{command} 2>&1", "echo $?", SWITCHES, STATE)
+        result = vm.run("; ".join(steps), timeout=SAMPLE_S)
     except VMTimeoutError:
         raise RefusedError(f"no end within {SAMPLE_S} s") from None
-    before, *lines, status, after = result.stdout.splitlines()
+    before, switches, *lines, status, switches_after, after = result.stdout.splitlines()
     if not contender.is_attached(before) or before != after:
         raise RefusedError(f"attached before: {before}; after: {after}")
     if status != "0":
         raise RefusedError(f"status {status}: {' '.join(lines)[-200:]}")
     try:
-        return {**_parse(workload, lines), "ops": after}
+        switched = int(switches_after) - int(switches)
+        return {**_parse(workload, lines), "switches": switched, "ops": after}
     except (ValueError, IndexError):
         print("\n".join(lines), file=sys.stderr)
         raise RefusedError(f"unexpected output: {' '.join(lines)[:100]}") from None
