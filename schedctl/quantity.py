@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from math import ceil
 
 NS_PER_S = 1_000_000_000
 _UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": NS_PER_S}
@@ -30,6 +31,14 @@ def parse_duration_ns(text: str) -> int:
     if exact is None:
         raise ValueError(f"{text!r} is not a duration")
     return int(exact)
+
+
+def parse_runtime_ns(text: str) -> int:
+    """The same, rounded up: a budget that is too short would be overrun."""
+    exact = _exact_ns(text)
+    if exact is None:
+        raise ValueError(f"{text!r} is not a duration")
+    return ceil(exact)
 
 
 def parse_period_ns(text: str) -> int:

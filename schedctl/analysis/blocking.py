@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from schedctl.analysis.model import Task
+from schedctl.analysis.model import Scheduler, Task
 
 
 class Protocol(StrEnum):
@@ -87,3 +87,16 @@ def _ceiling(sections: Sequence[Mapping[str, int]]) -> int:
 def with_blocking(tasks: Sequence[Task], bounds: Mapping[str, int]) -> tuple[Task, ...]:
     """The tasks with what resources add to the blocking they declare."""
     return tuple(replace(task, blocking_ns=task.blocking_ns + bounds.get(task.name, 0)) for task in tasks)
+
+
+def urgencies(tasks: Sequence[Task], scheduler: Scheduler) -> dict[str, int]:
+    """Task name -> its place among those that can delay each other by locks, larger = more urgent.
+
+    Under EDF only a job with a longer relative deadline can have locked something that an earlier deadline
+    needs (T. Baker's preemption levels).
+    """
+    keys = {task.name: (task.level, -task.deadline_ns) for task in tasks}
+    if scheduler is Scheduler.FIXED_PRIORITY:
+        keys = {task.name: (task.level, 0) for task in tasks}
+    places = {key: place for place, key in enumerate(sorted(set(keys.values())))}
+    return {name: places[key] for name, key in keys.items()}

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from schedctl.analysis.model import Strength, Task, TestResult, result_of, total_utilization
 from schedctl.analysis.supply import DEDICATED, Supply
 from schedctl.analysis.text import ratio
+from schedctl.quantity import format_duration
 
 NAME = "capacity"
 
@@ -23,9 +24,9 @@ def analyze(tasks: Sequence[Task], cpus: int, supply: Supply = DEDICATED) -> Tes
         return result_of(NAME, Strength.NECESSARY, False, f"utilization {ratio(used)} against {ratio(most)}")
     for task in tasks:
         if task.wcet_ns + task.jitter_ns > task.deadline_ns:
-            detail = f"{task.name}: {task.wcet_ns} ns of work"
-            detail += f" after {task.jitter_ns} ns of jitter" if task.jitter_ns else ""
-            detail += f" against a deadline of {task.deadline_ns} ns"
+            detail = f"{task.name}: {format_duration(task.wcet_ns)} of work"
+            detail += f" after {format_duration(task.jitter_ns)} of jitter" if task.jitter_ns else ""
+            detail += f" against a deadline of {format_duration(task.deadline_ns)}"
             return result_of(NAME, Strength.NECESSARY, False, detail)
         if task.utilization > 1:
             detail = f"{task.name} alone uses {ratio(task.utilization)} of a CPU"

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
+from schedctl.quantity import format_duration
+
 
 class Strength(StrEnum):
     SUFFICIENT = "sufficient"
@@ -103,9 +105,10 @@ def response_result(name: str, strength: Strength, tasks: Sequence[TaskResult]) 
     detail = "every response time is within its deadline"
     if late:
         first = late[0]
-        bound = "without bound" if first.response_time_ns is None else f"{first.response_time_ns} ns"
+        response = first.response_time_ns
+        bound = "no bound" if response is None else format_duration(response)
         more = f", and {len(late) - 1} more" if len(late) > 1 else ""
-        detail = f"{first.name}: {bound} against a deadline of {first.deadline_ns} ns{more}"
+        detail = f"{first.name}: {bound} against a deadline of {format_duration(first.deadline_ns)}{more}"
     base = result_of(name, strength, not late, detail)
     return TestResult(base.name, base.strength, base.verdict, base.detail, tuple(tasks))
 

@@ -18,6 +18,7 @@ from schedctl.analysis.model import Task, TestResult, not_applicable, result_of,
 from schedctl.analysis.response_time import strength_for
 from schedctl.analysis.supply import DEDICATED, Supply
 from schedctl.analysis.text import ratio
+from schedctl.quantity import format_duration
 
 NAME = "processor_demand"
 
@@ -33,7 +34,7 @@ def analyze(tasks: Sequence[Task], supply: Supply = DEDICATED) -> TestResult:
         missed, looked = _first_excess(tasks, supply, limit, effort)
     except GaveUpError as error:
         return not_applicable(NAME, strength, str(error))
-    detail = f"holds at all {looked} deadlines up to {limit} ns"
+    detail = f"holds at all {looked} deadlines up to {format_duration(limit)}"
     return result_of(NAME, strength, not missed, missed or detail)
 
 
@@ -66,5 +67,5 @@ def _first_excess(tasks: Sequence[Task], supply: Supply, limit: int, effort: Eff
 
 
 def excess(time_ns: int, demand_ns: int, blocking_ns: int) -> str:
-    blocked = f" and {blocking_ns} ns of blocking" if blocking_ns else ""
-    return f"a demand of {demand_ns} ns{blocked} within {time_ns} ns"
+    blocked = f" and {format_duration(blocking_ns)} of blocking" if blocking_ns else ""
+    return f"a demand of {format_duration(demand_ns)}{blocked} within {format_duration(time_ns)}"

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from schedctl.analysis.demand import hyperperiod
-from schedctl.analysis.effort import Effort, GaveUpError
+from schedctl.analysis.effort import MAX_STEPS, Effort, GaveUpError
 from schedctl.analysis.model import (
     Strength,
     Task,
@@ -39,7 +39,7 @@ def analyze(tasks: Sequence[Task], supply: Supply = DEDICATED) -> TestResult:
     """Response times of all tasks, in their order; UNKNOWN where that would take too long."""
     strength = strength_for(tasks, supply)
     try:
-        bounds = response_times(tasks, supply, Effort())
+        bounds = response_times(tasks, supply, Effort(2 * MAX_STEPS))
     except GaveUpError as error:
         return not_applicable(NAME, strength, str(error))
     results = [TaskResult(t.name, r, t.deadline_ns) for t, r in zip(tasks, bounds, strict=True)]
@@ -56,7 +56,7 @@ def response_times(tasks: Sequence[Task], supply: Supply, effort: Effort) -> lis
     """The bound of each task in ns, None without one; raises GaveUpError."""
     order = sorted(range(len(tasks)), key=lambda i: -tasks[i].level)
     found: list[int | None] = [None] * len(tasks)
-    start = 0
+    start = reached = 0
     while start < len(order):
         end = start
         while end < len(order) and tasks[order[end]].level == tasks[order[start]].level:
@@ -66,21 +66,23 @@ def response_times(tasks: Sequence[Task], supply: Supply, effort: Effort) -> lis
         for place in range(start, end):
             others = group[:place] + group[place + 1 :]
             if used <= supply.rate:
-                found[order[place]] = _worst(tasks[order[place]], others, supply, effort, used == supply.rate)
+                window = _Window(tasks[order[place]], others, supply, effort, reached)
+                found[order[place]] = _worst(window, used == supply.rate)
+                if start + 1 == end:
+                    reached = window.unblocked_ns
         start = end
     return found
 
 
-def _worst(task: Task, others: Sequence[Task], supply: Supply, effort: Effort, full: bool) -> int:
+def _worst(window: _Window, full: bool) -> int:
     """The longest response of all jobs of the busy period.
 
     `full`: nothing is left over, so the busy period may have no end; after one hyperperiod the
     responses do not grow.
     """
-    window = _Window(task, others, supply, effort)
-    last_job = None
+    task, last_job = window.task, None
     if full:
-        last_job = hyperperiod([task, *others], supply) // task.period_ns
+        last_job = hyperperiod([task, *window.others], window.supply) // task.period_ns
     worst = job = 0
     while True:
         end = window.end(job)
@@ -91,26 +93,35 @@ def _worst(task: Task, others: Sequence[Task], supply: Supply, effort: Effort, f
 
 
 class _Window:
-    """The busy window of one task's jobs."""
+    """The busy window of one task's jobs.
 
-    def __init__(self, task: Task, others: Sequence[Task], supply: Supply, effort: Effort) -> None:
-        self._task, self._supply, self._effort = task, supply, effort
+    `reached_ns`: a window that ends no later, of a task that all others but one are more urgent than.
+    """
+
+    def __init__(
+        self, task: Task, others: Sequence[Task], supply: Supply, effort: Effort, reached_ns: int
+    ) -> None:
+        self.task, self.others, self.supply, self._effort = task, others, supply, effort
         self._terms = [(other.wcet_ns, other.period_ns, other.jitter_ns) for other in others]
-        self._others_ns = sum(wcet for wcet, _, _ in self._terms)
+        self._least_ns = max(reached_ns, supply.time_for(sum(wcet for wcet, _, _ in self._terms)))
         used = sum((wcet << _BITS) // period for wcet, period, _ in self._terms)
         # at least what the supply leaves to the task, rounded up: others use at least `used`
         rate = -((-supply.rate.numerator << _BITS) // supply.rate.denominator)
         self._left = max(1, rate - used)
+        self.unblocked_ns = 0
 
     def end(self, job: int) -> int:
         """When job number `job` is complete, counted from the start of the busy period."""
-        own = self._task.blocking_ns + (job + 1) * self._task.wcet_ns
+        own = self.task.blocking_ns + (job + 1) * self.task.wcet_ns
         # the least solution is no smaller: ceilings are at least what they round, and so is the supply
-        time = max(self._supply.time_for(own + self._others_ns), (own << _BITS) // self._left)
+        time = max(self._least_ns + own, (own << _BITS) // self._left)
         while True:
             self._effort.spend(len(self._terms) + 1)
             work = own + sum(-(-(time + jitter) // period) * wcet for wcet, period, jitter in self._terms)
-            later = self._supply.time_for(work)
+            later = self.supply.time_for(work)
             if later == time:
-                return time
+                break
             time = later
+        if job == 0 and not self.task.blocking_ns:
+            self.unblocked_ns = time
+        return time

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""schedctl analyze: will these threads meet their deadlines? Exit 0, 3 (they will not) or 4 (not known)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from schedctl.analysis.advice import advice
+from schedctl.analysis.model import Placement, TestResult, Verdict
+from schedctl.analysis.report import Analysis, TaskSet, analyze
+from schedctl.analysis.taskset import load_taskset
+from schedctl.analysis.text import percent
+from schedctl.cli.report import Report
+from schedctl.cli.source import STDIN
+from schedctl.errors import EXIT_NOT_SCHEDULABLE, EXIT_OK, EXIT_UNKNOWN, UsageError
+from schedctl.profile.document import MAX_BYTES
+from schedctl.quantity import format_duration
+
+EXITS = {
+    Verdict.SCHEDULABLE: EXIT_OK,
+    Verdict.NOT_SCHEDULABLE: EXIT_NOT_SCHEDULABLE,
+    Verdict.UNKNOWN: EXIT_UNKNOWN,
+}
+_MAX_ROWS = 40
+
+
+def run(args: argparse.Namespace) -> Report:
+    if args.taskset is None:
+        raise UsageError("analyze needs a task set", "`schedctl analyze --taskset FILE`")
+    stdin = sys.stdin.buffer.read(MAX_BYTES + 1) if args.taskset == STDIN else None
+    found = load_taskset(Path(args.taskset), stdin)
+    result = analyze(found)
+    said = advice(found, result) if args.explain else ()
+    data = {**result.to_document(), **({"advice": list(said)} if args.explain else {})}
+    return Report("\n".join([*lines(found, result), *said]), data, exit_code=EXITS[result.verdict])
+
+
+def lines(found: TaskSet, result: Analysis) -> Iterator[str]:
+    """The verdict first, then what each test says, the tasks of the best one, and what is assumed."""
+    share = percent(result.utilization)
+    cpus = "1 CPU" if found.cpus == 1 else f"{found.cpus} CPUs"
+    how = "" if found.placement is Placement.UNIPROCESSOR else f", {found.placement.value}"
+    yield f"{result.verdict}: {len(found.tasks)} tasks, {share} of a CPU, on {cpus}{how}, {result.scheduler}"
+    yield ""
+    for test in result.tests:
+        yield f"  {test.name:<28} {test.strength:<11} {_said(test):<16} {test.detail}"
+    if table := _best(result.tests):
+        yield ""
+        yield f"  {'task':<20} {'response':>12} {'deadline':>12} {'slack':>12}   ({table.name})"
+        for task in table.tasks[:_MAX_ROWS]:
+            response, slack = task.response_time_ns, task.slack_ns
+            times = [_time(response), _time(task.deadline_ns), _time(slack)]
+            late = "" if task.fits else "   late"
+            yield f"  {task.name:<20} {times[0]:>12} {times[1]:>12} {times[2]:>12}{late}"
+        if (rest := len(table.tasks) - _MAX_ROWS) > 0:
+            yield f"  … and {rest} more; --json has all"
+    yield ""
+    yield "assumed:"
+    yield from (f"  {text}" for text in result.assumptions)
+
+
+def _said(test: TestResult) -> str:
+    return "says nothing" if test.verdict is Verdict.UNKNOWN else test.verdict.value
+
+
+def _best(tests: tuple[TestResult, ...]) -> TestResult | None:
+    """The response times of the test that decided, else of any."""
+    with_times = [test for test in tests if test.tasks]
+    decided = [test for test in with_times if test.verdict is not Verdict.UNKNOWN]
+    return next(iter([*decided, *with_times]), None)
+
+
+def _time(ns: int | None) -> str:
+    if ns is None:
+        return "unbounded"
+    return f"-{format_duration(-ns)}" if ns < 0 else format_duration(ns)
