@@ -18,7 +18,7 @@ from fractions import Fraction
 from schedctl.analysis.global_model import why_not_global
 from schedctl.analysis.model import Strength, Task, TestResult, not_applicable, result_of, total_utilization
 from schedctl.analysis.supply import DEDICATED, Supply
-from schedctl.analysis.text import ratio
+from schedctl.analysis.text import share
 
 NAME = "gfb"
 
@@ -38,5 +38,5 @@ def analyze(tasks: Sequence[Task], cpus: int, supply: Supply = DEDICATED) -> Tes
     total = total_utilization(dense)
     largest = max((task.utilization for task in dense), default=Fraction(0))
     bound = cpus - (cpus - 1) * largest
-    detail = f"density {ratio(total)} against {ratio(bound)}, {ratio(largest)} the largest of one task"
+    detail = f"density {share(total)} against {share(bound)}, {share(largest)} the largest of one task"
     return result_of(NAME, Strength.SUFFICIENT, largest <= 1 and total <= bound, detail)

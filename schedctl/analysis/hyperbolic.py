@@ -16,7 +16,7 @@ from fractions import Fraction
 from schedctl.analysis.liu_layland import extra, why_not_rate_monotonic
 from schedctl.analysis.model import Strength, Task, TestResult, by_urgency, not_applicable, result_of
 from schedctl.analysis.supply import DEDICATED, Supply
-from schedctl.analysis.text import ratio
+from schedctl.analysis.text import share
 
 NAME = "hyperbolic"
 
@@ -29,9 +29,9 @@ def analyze(tasks: Sequence[Task], supply: Supply = DEDICATED) -> TestResult:
     for task in by_urgency(tasks):
         last = 1 + task.utilization / supply.rate + extra(task, supply)
         if numerator * last.numerator > 2 * denominator * last.denominator:
-            product = ratio(Fraction(numerator * last.numerator, denominator * last.denominator))
+            product = share(Fraction(numerator * last.numerator, denominator * last.denominator))
             return result_of(NAME, Strength.SUFFICIENT, False, f"the product is {product} at {task.name}")
         step = 1 + task.utilization / supply.rate
         numerator, denominator = numerator * step.numerator, denominator * step.denominator
-    product = ratio(Fraction(numerator, denominator))
+    product = share(Fraction(numerator, denominator))
     return result_of(NAME, Strength.SUFFICIENT, True, f"the product of (utilization + 1) is {product}")

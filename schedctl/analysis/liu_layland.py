@@ -29,7 +29,7 @@ from schedctl.analysis.model import (
     total_utilization,
 )
 from schedctl.analysis.supply import DEDICATED, Supply
-from schedctl.analysis.text import ratio
+from schedctl.analysis.text import share
 
 NAME = "liu_layland"
 _MILLION = 1_000_000
@@ -44,13 +44,13 @@ def analyze(tasks: Sequence[Task], supply: Supply = DEDICATED) -> TestResult:
     if not any(extra(task, supply) for task in ordered):  # the last task's condition holds all others
         used = total_utilization(tasks) / supply.rate
         passed = at_most_bound(used, len(tasks))
-        return result_of(NAME, Strength.SUFFICIENT, passed, f"utilization {ratio(used)} against {bound}")
+        return result_of(NAME, Strength.SUFFICIENT, passed, f"utilization {share(used)} against {bound}")
     used = Fraction(0)
     for n, task in enumerate(ordered, 1):
         used += task.utilization / supply.rate
         if not at_most_bound(used + extra(task, supply), n):
             detail = (
-                f"{task.name}: utilization and blocking {ratio(used + extra(task, supply))} against n = {n}"
+                f"{task.name}: utilization and blocking {share(used + extra(task, supply))} against n = {n}"
             )
             return result_of(NAME, Strength.SUFFICIENT, False, f"{detail}: {printed_bound(n)}")
     return result_of(NAME, Strength.SUFFICIENT, True, f"holds at every task; {bound}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
-from schedctl.quantity import format_duration
+from schedctl.analysis.text import duration
 
 
 class Strength(StrEnum):
@@ -106,9 +106,9 @@ def response_result(name: str, strength: Strength, tasks: Sequence[TaskResult]) 
     if late:
         first = late[0]
         response = first.response_time_ns
-        bound = "no bound" if response is None else format_duration(response)
+        bound = "no bound" if response is None else duration(response)
         more = f", and {len(late) - 1} more" if len(late) > 1 else ""
-        detail = f"{first.name}: {bound} against a deadline of {format_duration(first.deadline_ns)}{more}"
+        detail = f"{first.name}: {bound} against a deadline of {duration(first.deadline_ns)}{more}"
     base = result_of(name, strength, not late, detail)
     return TestResult(base.name, base.strength, base.verdict, base.detail, tuple(tasks))
 

@@ -17,8 +17,7 @@ from schedctl.analysis.effort import Effort, GaveUpError
 from schedctl.analysis.model import Task, TestResult, not_applicable, result_of, total_utilization
 from schedctl.analysis.response_time import strength_for
 from schedctl.analysis.supply import DEDICATED, Supply
-from schedctl.analysis.text import ratio
-from schedctl.quantity import format_duration
+from schedctl.analysis.text import duration, share
 
 NAME = "processor_demand"
 
@@ -34,7 +33,7 @@ def analyze(tasks: Sequence[Task], supply: Supply = DEDICATED) -> TestResult:
         missed, looked = _first_excess(tasks, supply, limit, effort)
     except GaveUpError as error:
         return not_applicable(NAME, strength, str(error))
-    detail = f"holds at all {looked} deadlines up to {format_duration(limit)}"
+    detail = f"holds at all {looked} deadlines up to {duration(limit)}"
     return result_of(NAME, strength, not missed, missed or detail)
 
 
@@ -42,7 +41,7 @@ def why_not(tasks: Sequence[Task], supply: Supply) -> str:
     """What disproves any demand test at once, else empty."""
     used = total_utilization(tasks)
     if used > supply.rate:
-        return f"utilization {ratio(used)} against {ratio(supply.rate)}"
+        return f"utilization {share(used)} against {share(supply.rate)}"
     late = born_late(tasks)
     return f"{late.name}: its jitter is as long as its deadline" if late else ""
 
@@ -67,5 +66,5 @@ def _first_excess(tasks: Sequence[Task], supply: Supply, limit: int, effort: Eff
 
 
 def excess(time_ns: int, demand_ns: int, blocking_ns: int) -> str:
-    blocked = f" and {format_duration(blocking_ns)} of blocking" if blocking_ns else ""
-    return f"a demand of {format_duration(demand_ns)}{blocked} within {format_duration(time_ns)}"
+    blocked = f" and {duration(blocking_ns)} of blocking" if blocking_ns else ""
+    return f"a demand of {duration(demand_ns)}{blocked} within {duration(time_ns)}"

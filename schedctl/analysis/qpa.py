@@ -17,7 +17,7 @@ from schedctl.analysis.model import Task, TestResult, not_applicable, result_of,
 from schedctl.analysis.processor_demand import excess, why_not
 from schedctl.analysis.response_time import strength_for
 from schedctl.analysis.supply import DEDICATED, Supply
-from schedctl.quantity import format_duration
+from schedctl.analysis.text import duration
 
 NAME = "qpa"
 
@@ -33,7 +33,7 @@ def analyze(tasks: Sequence[Task], supply: Supply = DEDICATED) -> TestResult:
         missed, looked = _last_excess(tasks, supply, limit, effort)
     except GaveUpError as error:
         return not_applicable(NAME, strength, str(error))
-    detail = f"holds up to {format_duration(limit)}, by {looked} of its deadlines"
+    detail = f"holds up to {duration(limit)}, by {looked} of its deadlines"
     return result_of(NAME, strength, not missed, missed or detail)
 
 

@@ -34,7 +34,7 @@ from schedctl.analysis.model import (
     total_utilization,
 )
 from schedctl.analysis.supply import DEDICATED, Supply
-from schedctl.analysis.text import ratio
+from schedctl.analysis.text import duration, ratio, share
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,5 +147,5 @@ def _assumptions(found: TaskSet) -> Iterable[str]:
     if found.placement is Placement.GLOBAL:
         yield "a waiting job is less urgent than all that run, and moving costs nothing"
     if found.supply.rate != 1 or found.supply.delay_ns:
-        share, gap = ratio(found.supply.rate), -(-found.supply.delay_ns // 1)
-        yield f"each CPU supplies {share} of its time, with gaps that delay it by at most {gap} ns"
+        rate, gap = share(found.supply.rate), duration(-(-found.supply.delay_ns // 1))
+        yield f"each CPU supplies {rate} of its time, with gaps that delay it by at most {gap}"

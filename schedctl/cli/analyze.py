@@ -12,12 +12,11 @@ from schedctl.analysis.advice import advice
 from schedctl.analysis.model import Placement, TestResult, Verdict
 from schedctl.analysis.report import Analysis, TaskSet, analyze
 from schedctl.analysis.taskset import load_taskset
-from schedctl.analysis.text import percent
+from schedctl.analysis.text import duration, percent
 from schedctl.cli.report import Report
 from schedctl.cli.source import STDIN
 from schedctl.errors import EXIT_NOT_SCHEDULABLE, EXIT_OK, EXIT_UNKNOWN, UsageError
 from schedctl.profile.document import MAX_BYTES
-from schedctl.quantity import format_duration
 
 EXITS = {
     Verdict.SCHEDULABLE: EXIT_OK,
@@ -74,6 +73,4 @@ def _best(tests: tuple[TestResult, ...]) -> TestResult | None:
 
 
 def _time(ns: int | None) -> str:
-    if ns is None:
-        return "unbounded"
-    return f"-{format_duration(-ns)}" if ns < 0 else format_duration(ns)
+    return "unbounded" if ns is None else duration(ns)
