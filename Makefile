@@ -96,7 +96,7 @@ check-fast: build ## linters, types, unit and property tests; no virtual machine
 check: host-lab build ## everything, in virtual machines with a sched_ext kernel
 	@tests/lab/bootstrap
 	@echo "==> all tests, two virtual machines at a time"
-	@SCHEDCTL_FUZZ=2000 $(PYTEST) --durations=10
+	@SCHEDCTL_FUZZ=2000 SCHEDCTL_SETS=10000 $(PYTEST) --durations=10
 
 lab: host-lab build
 	@tests/lab/bootstrap

@@ -79,7 +79,7 @@ def _rt_app(document: Document, root: dict[str, Any]) -> Document:
         for i in range(nr):
             origins[("tasks", len(rows))] = document.key_origin(path)
             rows.append({"name": f"{name}-{i}" if nr > 1 else name, **row})
-    if policies not in ({"SCHED_DEADLINE"}, {"SCHED_FIFO"}):
+    if not problems and policies not in ({"SCHED_DEADLINE"}, {"SCHED_FIFO"}):
         said = ", ".join(sorted(map(str, policies))) or "none"
         message = f"all threads must be SCHED_FIFO or all SCHED_DEADLINE, these are: {said}"
         problems.append(problem_at(document.key_origin(("tasks",)), ("tasks",), message))

@@ -58,7 +58,7 @@ def small_tasks(
     tasks = []
     for i in range(nr):
         period = draw(st.integers(1, longest))
-        wcet = draw(st.integers(1, period))
+        wcet = draw(st.integers(1, max(1, min(period, 3 * period // (2 * nr)))))
         deadline = draw(st.integers(wcet, 2 * longest))
         late = draw(st.integers(0, period)) if jitter else 0
         level = draw(st.integers(1, nr)) if ties else nr - i
