@@ -33,6 +33,10 @@ def run(args: argparse.Namespace) -> Report:
     found = load_taskset(Path(args.taskset), stdin)
     result = analyze(found)
     said = advice(found, result) if args.explain else ()
+    if args.plot is not None:
+        from schedctl.analysis.plot import write_plot  # matplotlib
+
+        write_plot(Path(args.plot), found, result)
     data = {**result.to_document(), **({"advice": list(said)} if args.explain else {})}
     return Report("\n".join([*lines(found, result), *said]), data, exit_code=EXITS[result.verdict])
 

@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     analyze.add_argument("source", nargs="?", metavar="PROFILE", help=SOURCE_HELP)
     analyze.add_argument("--taskset", metavar="FILE", help="tasks from a file instead of a profile")
+    analyze.add_argument("--plot", metavar="FILE", help="pictures, to FILE.svg or FILE.png")
     analyze.add_argument("--explain", action="store_true", help="what to change to make it fit")
     plan = verbs.add_parser("plan", parents=offline, help="what apply would change (exit 2: something)")
     plan.add_argument("source", nargs="?", metavar="PROFILE", help=SOURCE_HELP)
