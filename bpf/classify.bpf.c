@@ -6,7 +6,14 @@
  * of these. Which rule decides: rules.bpf.c.
  */
 #include "classify.bpf.h"
+#include "event.bpf.h"
+#include "job.bpf.h"
 #include "rules.bpf.h"
+
+/* Levels of cgroups whose weights are multiplied. */
+#define WEIGHT_DEPTH 16
+
+u32 weight_epoch;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -36,6 +43,115 @@ static void fill_identity(struct task_struct *p, const struct task_ctx *taskc, s
 	s->number[SUBJECT_NICE] = taskc->static_prio - NICE_0_PRIO;
 }
 
+static u32 *lookup_population(const struct task_ctx *taskc)
+{
+	u32 index = taskc->class_index;
+
+	return bpf_map_lookup_elem(&population, &index);
+}
+
+__hidden void leave_class(struct task_ctx *taskc)
+{
+	const struct policy *pol = active_policy();
+	u32 *nr;
+
+	if (!taskc->member)
+		return;
+	taskc->member = 0;
+	/* the counts of a policy that is gone are gone with it */
+	if (!pol || taskc->member_generation != pol->generation)
+		return;
+	nr = lookup_population(taskc);
+	if (nr)
+		__sync_fetch_and_sub(nr, 1);
+}
+
+/* One place of the class's `threads`, or the mark that there was none. */
+static void take_place(struct task_ctx *taskc, const struct policy_class *class, u64 generation)
+{
+	u32 *nr = lookup_population(taskc);
+
+	taskc->flags &= ~TASK_SURPLUS;
+	if (!nr || !class->threads || taskc->class_tier != TIER_REALTIME)
+		return;
+	if (__sync_fetch_and_add(nr, 1) < class->threads) {
+		taskc->member = 1;
+		taskc->member_generation = generation;
+		return;
+	}
+	__sync_fetch_and_sub(nr, 1);
+	taskc->flags |= TASK_SURPLUS;
+}
+
+__hidden void retry_class(struct task_struct *p, struct task_ctx *taskc)
+{
+	const struct policy *pol = active_policy();
+	const struct policy_class *class = class_of(pol, taskc);
+
+	if (!pol || !class)
+		return;
+	take_place(taskc, class, pol->generation);
+	update_level(taskc);
+}
+
+/*
+ * Per thread, not per group: the product of the class's, the nice value's and the cgroups'
+ * weights along the path of the cpu controller.
+ */
+static u32 weight_of(struct task_struct *p, const struct policy_class *class)
+{
+	u32 weight = weight_product(nice_weight(p->static_prio - NICE_0_PRIO), class->weight), i;
+	struct task_group *group = BPF_CORE_READ(p, sched_task_group);
+
+	bpf_for(i, 0, WEIGHT_DEPTH) {
+		struct task_group *parent = group ? BPF_CORE_READ(group, parent) : NULL;
+
+		if (!parent)
+			break;
+		weight = weight_product(weight, BPF_CORE_READ(group, scx.weight));
+		group = parent;
+	}
+	return weight;
+}
+
+/* The daemon writes it to the thread; what it was before is kept here, and given back later. */
+static void ask_for_slack(struct task_struct *p, struct task_ctx *taskc,
+			  const struct policy_class *class)
+{
+	u64 slack_ns = p->timer_slack_ns, wanted_ns = class->timer_slack_ns;
+
+	if (p->flags & PF_KTHREAD)
+		return;
+	if (wanted_ns && !taskc->slack_ns)
+		taskc->slack_ns = slack_ns;
+	if (!wanted_ns)
+		wanted_ns = taskc->slack_ns;
+	if (wanted_ns && wanted_ns != slack_ns)
+		emit(p, taskc, EVENT_SLACK, wanted_ns);
+}
+
+/* A budget that is another one begins full, with the thread's next look at it. */
+static void assign_budget(struct task_ctx *taskc, const struct policy_class *class)
+{
+	if (taskc->runtime_ns == class->runtime_ns &&
+	    (!class->runtime_ns || taskc->period_ns == class->period_ns))
+		return;
+	taskc->runtime_ns = class->runtime_ns;
+	taskc->budget_ns = 0;
+	taskc->replenish_at = 0;
+	taskc->flags &= ~(TASK_THROTTLED | TASK_DEMOTED);
+}
+
+/* SCHED_IDLE is background and SCHED_BATCH never real-time, whatever the rules say. */
+static u32 tier_for(struct task_struct *p, const struct policy_class *class)
+{
+	if (p->policy == SCHED_IDLE)
+		return TIER_BACKGROUND;
+	if (class->tier == TIER_REALTIME && (p->policy == SCHED_BATCH || !class->level))
+		return TIER_FAIR;
+	return class->tier;
+}
+
 /*
  * Nobody gets a level by naming a thread: a rule without a predicate that the thread's
  * owner cannot forge lifts only threads of the users that the profile trusts.
@@ -46,32 +162,34 @@ static void assign_class(struct task_struct *p, struct task_ctx *taskc, const st
 	u32 class_id = s->best_class & (MAX_CLASSES - 1);
 	const struct policy_class *class = &pol->classes[class_id];
 
-	taskc->held_back = class->tier == TIER_REALTIME && !s->best_trusted &&
-			   !is_realtime_uid(pol, taskc->uid);
-	if (taskc->held_back) {
+	leave_class(taskc);
+	taskc->flags &= ~(TASK_HELD_BACK | TASK_FIXED_PRIORITY | TASK_MEASURED);
+	if (class->tier == TIER_REALTIME && !s->best_trusted && !is_realtime_uid(pol, taskc->uid)) {
+		taskc->flags |= TASK_HELD_BACK;
 		class_id = 0;
 		class = &pol->classes[0];
 		count(nr_held_back);
 	}
+	if (pol->order == ORDER_FIXED_PRIORITY)
+		taskc->flags |= TASK_FIXED_PRIORITY;
 	taskc->class_index = (pol->slot & 1) * MAX_CLASSES + class_id;
-	taskc->tier = class->tier;
-	taskc->level = class->tier == TIER_REALTIME ? (class->level & 7) : 0;
+	taskc->class_tier = tier_for(p, class);
+	taskc->class_level = taskc->class_tier == TIER_REALTIME ? class->level & 7 : 0;
+	taskc->max_level = class->max_level & 7;
+	taskc->overrun = class->overrun;
+	taskc->slice_ns = class->slice_ns;
 	taskc->deadline_ns = class->deadline_ns;
-	taskc->weight = class->weight;
-	taskc->order = pol->order;
-	if (taskc->tier == TIER_REALTIME && !taskc->level)
-		taskc->tier = TIER_FAIR;
-}
-
-/* SCHED_IDLE is background and SCHED_BATCH never real-time, whatever the rules say. */
-static void apply_policy_class(struct task_struct *p, struct task_ctx *taskc)
-{
-	if (p->policy == SCHED_IDLE)
-		taskc->tier = TIER_BACKGROUND;
-	else if (p->policy == SCHED_BATCH && taskc->tier == TIER_REALTIME)
-		taskc->tier = TIER_FAIR;
-	if (taskc->tier != TIER_REALTIME)
-		taskc->level = 0;
+	taskc->weight = weight_of(p, class);
+	assign_budget(taskc, class);
+	taskc->period_ns = class->period_ns;
+	if (!class->recovery_after)
+		taskc->recovery = 0;
+	take_place(taskc, class, pol->generation);
+	ask_for_slack(p, taskc, class);
+	update_level(taskc);
+	if (taskc->job_deadline_at && taskc->class_tier != TIER_REALTIME)
+		taskc->job_deadline_at = 0;
+	rekey(taskc);
 }
 
 __hidden bool refresh_class(struct task_struct *p, struct task_ctx *taskc)
@@ -88,7 +206,9 @@ __hidden bool refresh_class(struct task_struct *p, struct task_ctx *taskc)
 	if (taskc->generation == pol->generation && taskc->comm[0] == comm[0] &&
 	    taskc->comm[1] == comm[1] && taskc->cgroup_id == cgroup_id && taskc->uid == uid &&
 	    taskc->gid == gid && taskc->exec_id == exec_id &&
-	    taskc->static_prio == p->static_prio && taskc->sched_policy == p->policy)
+	    taskc->static_prio == p->static_prio && taskc->sched_policy == p->policy &&
+	    taskc->weight_epoch == weight_epoch &&
+	    taskc->task_group == (u64)BPF_CORE_READ(p, sched_task_group))
 		return false;
 	s = bpf_map_lookup_elem(&subjects, &zero);
 	if (!s)
@@ -102,10 +222,11 @@ __hidden bool refresh_class(struct task_struct *p, struct task_ctx *taskc)
 	taskc->exec_id = exec_id;
 	taskc->static_prio = p->static_prio;
 	taskc->sched_policy = p->policy;
+	taskc->weight_epoch = weight_epoch;
+	taskc->task_group = (u64)BPF_CORE_READ(p, sched_task_group);
 	count(nr_classified);
 	fill_identity(p, taskc, s);
 	match_rules(p, pol, s, cgroup_id);
 	assign_class(p, taskc, pol, s);
-	apply_policy_class(p, taskc);
 	return true;
 }

@@ -10,4 +10,13 @@
  */
 bool refresh_class(struct task_struct *p, struct task_ctx *taskc);
 
+/* Make its place free in a class with a limit of threads: it exits, or goes to another class. */
+void leave_class(struct task_ctx *taskc);
+
+/* Take a place, if one has become free, for a thread that runs as fair for the lack of one. */
+void retry_class(struct task_struct *p, struct task_ctx *taskc);
+
+/* Rises with every change of a cgroup's weight. */
+extern u32 weight_epoch;
+
 #endif

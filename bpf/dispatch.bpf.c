@@ -4,6 +4,8 @@
  * previous thread takes part with its own key.
  */
 #include "queue.bpf.h"
+#include "job.bpf.h"
+#include "park.bpf.h"
 #include "classify.bpf.h"
 
 /* How often a CPU looks at the ends of its queues, and how long it stays with what it found. */
@@ -88,26 +90,22 @@ static void look_at_queues(struct heads *heads, s32 cpu, u64 now)
 	}
 }
 
-static void set_quantum(struct task_struct *p, struct task_ctx *taskc, u32 grant)
-{
-	u64 slice_ns = slice_left(taskc->slice_used_ns);
-
-	if (grant == GRANT_OWED && slice_ns > OWED_QUANTUM_NS)
-		slice_ns = OWED_QUANTUM_NS;
-	else if (grant == GRANT_OVERDUE)
-		slice_ns = OVERDUE_QUANTUM_NS;
-	task_set_slice(p, slice_ns);
-}
-
 /* prev keeps the CPU. */
 static void keep(struct task_struct *prev, struct task_ctx *prevc, struct cpu_ctx *cpuc, u32 grant)
 {
+	u64 slice_ns = run_ns(prevc);
+
 	cpuc->grant = grant;
-	if (grant == GRANT_OWED)
+	if (grant == GRANT_OWED) {
 		count(nr_owed);
+		if (slice_ns > OWED_QUANTUM_NS)
+			slice_ns = OWED_QUANTUM_NS;
+	}
 	cpuc->curr_key = prevc->key;
 	cpuc->curr_rank = queue_of(prevc);
-	set_quantum(prev, prevc, grant);
+	task_set_slice(prev, slice_ns);
+	/* it was charged a moment ago */
+	time_run(cpuc, prevc, cpuc->accounted_at, slice_ns);
 }
 
 /* True where prev goes before every head, all debts aside. */
@@ -142,16 +140,17 @@ static bool move_granted(struct cpu_ctx *cpuc, const struct head *head, u32 gran
 	return true;
 }
 
-/* Bring a thread that may go on up to date: charge, class, and a new job per slice. */
-static void renew(struct task_struct *prev, struct task_ctx *prevc, struct cpu_ctx *cpuc, u64 now)
+/* Bring a thread that may go on up to date; false where its budget forbids it. */
+static bool renew(struct task_struct *prev, struct task_ctx *prevc, struct cpu_ctx *cpuc, u64 now)
 {
 	charge(prev, prevc, cpuc, now);
-	if (refresh_class(prev, prevc))
-		rekey(prevc);
-	if (prevc->slice_used_ns + SLICE_MIN_NS > SLICE_NS)
-		release_job(prevc, now);
-	if (prevc->overdue)
+	refresh_class(prev, prevc);
+	renew_slice(prevc, now);
+	if (prevc->flags & TASK_OVERDUE)
 		end_overdue(prevc, now);
+	if (is_late(prevc, now))
+		note_late(prev, prevc, now);
+	return !prevc->runtime_ns || !settle_budget(prev, prevc, now);
 }
 
 /* A tier that waits is owed its share; prev waits too where it is not the one to go on. */
@@ -161,6 +160,7 @@ static void note_backlog(struct cpu_ctx *cpuc, const struct heads *heads,
 	const struct policy *pol = active_policy();
 
 	cpuc->fair_permille = pol ? pol->fair_share_permille : 0;
+	cpuc->background_permille = pol ? pol->background_share_permille : 0;
 	cpuc->backlog = (heads->fair.found ? 1 << TIER_FAIR : 0) |
 			(heads->background.found ? 1 << TIER_BACKGROUND : 0) |
 			(prevc ? 1 << tier_index(prevc->tier) : 0);
@@ -266,8 +266,10 @@ __hidden void dispatch_cpu(s32 cpu, struct task_struct *prev)
 		return;
 	if (prev && prev->scx.flags & SCX_TASK_QUEUED && bpf_cpumask_test_cpu(cpu, prev->cpus_ptr))
 		prevc = lookup_task(prev);
-	if (prev && prevc)
-		renew(prev, prevc, cpuc, now);
+	if (cpuc->park_at && !time_before(now, cpuc->park_at))
+		unpark_due(cpu, cpuc, now);
+	if (prev && prevc && !renew(prev, prevc, cpuc, now))
+		prevc = NULL;
 	cpuc->grant = GRANT_NONE;
 	cpuc->next_grant = GRANT_NONE;
 	look_at_queues(&heads, cpu, now);

@@ -18,7 +18,9 @@ typedef int64_t s64;
 #endif
 
 /* Raised with every change of a struct below. */
-#define ABI_VERSION 2
+#define ABI_VERSION 3
+/* Raised with every change of struct task_ctx that a running scheduler could not go on with. */
+#define TASK_LAYOUT 1
 
 enum policy_limits {
 	MAX_CLASSES = 256, /* the reserved class "default" (0) included */
@@ -32,6 +34,10 @@ enum policy_limits {
 	NAME_LEN = 32, /* NUL included */
 	PATTERN_LEN = 128, /* NUL included */
 	LATENCY_BUCKETS = 336,
+	TARDINESS_BUCKETS = 256,
+	NR_LEVELS = 8, /* 0 = fair and background, then 1..7 */
+	MAX_RM_STEPS = 8,
+	EVENT_RING_BYTES = 16384, /* per CPU: 256 events */
 	EXIT_REASON_LEN = 128,
 	EXIT_MSG_LEN = 1024,
 };
@@ -46,6 +52,24 @@ enum policy_tier {
 	TIER_FAIR = 1,
 	TIER_BACKGROUND = 2,
 	NR_TIERS = 3,
+};
+
+/* What happens to a thread that has used its runtime before its period is over. */
+enum policy_overrun {
+	OVERRUN_THROTTLE = 0, /* waits for the next period */
+	OVERRUN_POSTPONE = 1, /* deadline and budget move on by a period; edf only */
+	OVERRUN_DEMOTE = 2, /* fair until then */
+	OVERRUN_IGNORE = 3, /* counted */
+};
+
+enum policy_power {
+	POWER_BALANCED = 0, /* frequency follows utilization, full for levels 5..7 */
+	POWER_PERFORMANCE = 1, /* always full */
+};
+
+enum class_flags {
+	CLASS_MEASURED = 1 << 0, /* period: auto */
+	CLASS_AUTO_LEVEL = 1 << 1, /* level: auto, by rate_monotonic from the measured period */
 };
 
 /* What a pattern looks at. */
@@ -73,14 +97,32 @@ enum anchor {
 	ANCHOR_SUFFIX = 2,
 };
 
+/* Periods up to this have that level; the first step that fits decides. */
+struct rm_step {
+	u64 at_most_ns; /* all bits set: every period, and threads without one */
+	u32 level;
+	u32 pad;
+};
+
 struct policy_class {
 	char name[NAME_LEN];
-	u64 period_ns; /* 0 = none */
-	u64 deadline_ns; /* relative; 0 outside the real-time tier */
+	u64 period_ns; /* 0 = none, or measured */
+	u64 deadline_ns; /* relative; 0 outside the real-time tier, or where it is the measured period */
+	u64 runtime_ns; /* budget per period and thread; 0 = none */
+	u64 slice_ns; /* longest run against equals */
+	u64 timer_slack_ns; /* the daemon writes it to the threads; 0 = left alone */
+	u64 recovery_within_ns; /* recovery_after misses in this time lift the thread a level */
+	u64 recovery_decay_ns; /* each quiet time of this length takes one back */
+	struct rm_step rate_monotonic[MAX_RM_STEPS]; /* of CLASS_AUTO_LEVEL */
 	u32 weight; /* 1..10000, 100 = neutral */
+	u32 threads; /* most at this level, more run as fair; 0 = no limit */
+	u32 recovery_after; /* 0 = no recovery */
+	u32 flags; /* enum class_flags */
 	u8 tier; /* enum policy_tier */
 	u8 level; /* 1..7, 7 most urgent; 0 outside the real-time tier */
-	u8 pad[2];
+	u8 overrun; /* enum policy_overrun */
+	u8 max_level; /* of all lifts; 0 = none */
+	u8 pad[4];
 };
 
 /* Which lengths of anchors occur: bit per length in bytes. */
@@ -101,6 +143,8 @@ struct policy {
 	char profile[NAME_LEN];
 	u32 order; /* enum policy_order */
 	u32 fair_share_permille;
+	u32 background_share_permille;
+	u32 power; /* enum policy_power */
 	u32 nr_classes;
 	u32 nr_rules;
 	u32 nr_patterns;
@@ -153,7 +197,19 @@ struct class_stats {
 	u64 nr_preemptions; /* times a wake-up of the class took a CPU from another thread */
 	u64 runtime_ns;
 	u64 nr_held_back; /* wake-ups of threads that matched but may not be lifted */
+	u64 nr_jobs; /* ended, by sleeping */
+	u64 nr_misses; /* jobs past their deadline, counted when first seen so, at their end at the latest */
+	u64 nr_overruns; /* times a budget ran out */
+	u64 nr_throttled; /* by kind: what the overruns led to */
+	u64 nr_postponed;
+	u64 nr_demoted;
+	u64 nr_ignored;
+	u64 nr_over_population; /* wake-ups as fair: the class has its `threads` already */
+	u64 nr_lifted; /* levels given by recovery */
+	u64 nr_releveled; /* levels changed with a measured period */
 	u32 latency[LATENCY_BUCKETS];
+	u32 tardiness
+		[TARDINESS_BUCKETS]; /* of jobs that ended late: as latency, in units of 16 us */
 };
 
 /* Per CPU, one entry, since the attach. */
@@ -170,40 +226,105 @@ struct sched_stats {
 	u64 nr_path_overflow; /* paths of a cgroup or a program too long or too deep to be matched */
 	u64 nr_cpu_offline;
 	u64 nr_cpu_online;
+	u64 nr_timer_armed; /* timers started for an end before the next tick */
+	u64 nr_timer_failed; /* ... that the kernel had no memory for: the tick ends it */
+	u64 nr_unparked; /* threads that came back from throttling */
+	u64 nr_drained; /* threads taken from the queues of a CPU that went offline */
+	u64 nr_cpuperf; /* changes of a CPU's frequency target */
+	u64 nr_quota_changes; /* cpu.max set while attached */
+	u64 nr_events; /* written to the ring buffers */
+	u64 nr_events_dropped; /* no room: nobody reads, or not fast enough */
+};
+
+enum task_flags {
+	TASK_FIXED_PRIORITY = 1 << 0, /* the policy's order */
+	TASK_DEMOTED = 1 << 1, /* fair until replenish_at */
+	TASK_SURPLUS = 1 << 2, /* fair, because its class has its `threads` already */
+	TASK_LATE = 1 << 3, /* the job's miss is counted */
+	TASK_OVERDUE = 1 << 4, /* runs because of its age */
+	TASK_HELD_BACK = 1 << 5, /* matched a real-time class without the privilege */
+	TASK_THROTTLED = 1 << 6, /* out of budget, waits for replenish_at */
+	TASK_MEASURED = 1 << 7, /* its period is measured */
 };
 
 /*
- * One per thread, in task storage (map task_ctxs), readable with a pidfd as key. What
- * the hot path touches comes first and fills one cache line.
+ * One per thread, in task storage (map task_ctxs), readable with a pidfd as key. What the hot
+ * path touches comes first and fills one cache line; a job's own data the second; the rest is
+ * touched by classification, by classes that asked for it, or never.
  */
 struct task_ctx {
 	u64 key; /* order inside its queue: deadline, release or virtual time */
 	u64 release_at; /* of the current job; 0 = never released */
 	u64 vtime; /* fair and background: weighted virtual time */
-	u64 deadline_ns; /* relative */
 	u64 exec_ns; /* p->se.sum_exec_runtime up to which it was charged */
 	u64 slice_used_ns; /* consumed of the current slice */
+	u64 slice_ns; /* the class's */
 	u32 class_index; /* slot * MAX_CLASSES + class: index into class_stats */
 	s32 idle_cpu; /* claimed by ops.select_cpu for this wake-up, or -1 */
-	u16 weight; /* the class's */
+	u32 weight; /* class, nice and cgroups; WEIGHT_ONE = neutral */
+	u16 flags; /* enum task_flags */
 	u8 tier; /* effective */
 	u8 level; /* effective; 0 outside the real-time tier */
-	u32 order; /* enum policy_order */
-	/* from here on: once per wake-up, or less */
+	/* the job */
 	u64 woken_at; /* 0 = not a wake-up, or already running */
 	u64 queued_at; /* waits since; 0 = ran since */
+	u64 abs_deadline_at; /* moves on with a renewal or a postponement */
+	u64 job_deadline_at; /* what the job has to meet; 0 = none */
+	u64 deadline_ns; /* relative */
+	s64 budget_ns; /* left of runtime_ns; negative is debt */
+	u64 replenish_at; /* end of the budget's period: throttled and demoted until then */
+	u64 runtime_ns; /* 0 = no budget */
+	/* the class, and what it was found by */
+	u64 period_ns; /* declared or measured; 0 = none */
 	u64 generation; /* the policy that classified it; 0 = none yet */
 	u64 comm[2];
 	u64 cgroup_id;
+	u64 task_group; /* of the cpu controller, whose weights count: the kernel's address, or 0 */
 	u32 uid;
 	u32 gid;
 	u32 exec_id;
 	s32 static_prio; /* 120 + nice */
-	u32 domain; /* the queues whose virtual time `vtime` is relative to */
-	u32 held_back; /* matched a real-time class without the privilege */
 	u32 sched_policy; /* SCHED_NORMAL, SCHED_BATCH or SCHED_IDLE */
-	u32 overdue; /* it runs because of its age */
-	u32 reserved[4];
+	u32 weight_epoch; /* changes of cgroup weights seen */
+	u32 domain; /* the queues whose virtual time `vtime` is relative to */
+	u16 layout; /* TASK_LAYOUT */
+	u8 class_tier; /* the class's own */
+	u8 class_level;
+	/* recovery */
+	u64 miss_window_at; /* since when nr_misses are counted */
+	u64 quiet_since; /* the last miss, or the last level given back */
+	u32 nr_misses;
+	u8 recovery; /* levels it is lifted by */
+	u8 max_level;
+	u8 overrun; /* enum policy_overrun */
+	u8 member; /* counted in the class's population */
+	u64 member_generation;
+	/* donations of waiting threads: room for the locks */
+	u64 min_deadline[NR_LEVELS];
+	u16 nr_donors[NR_LEVELS];
+	/* timer slack before a class set its own; 0 = unchanged */
+	u64 slack_ns;
+	u64 reserved[8];
+};
+
+enum event_kind {
+	EVENT_MISS = 1, /* value: tardiness so far, ns */
+	EVENT_OVERRUN = 2, /* value: ns over the budget */
+	EVENT_SURPLUS = 3, /* a thread beyond the class's `threads` */
+	EVENT_SLACK = 4, /* the thread's timer slack is to be set to `value` */
+	EVENT_QUOTA = 5, /* a cgroup's cpu.max was set; value: its id */
+};
+
+/* In the ring buffer of the CPU where it happened. */
+struct event {
+	u64 at_ns; /* CLOCK_MONOTONIC */
+	u64 value;
+	u64 generation;
+	u32 kind; /* enum event_kind */
+	u32 class_id;
+	u32 pid; /* of the process, in the initial PID namespace */
+	u32 tid;
+	char comm[16];
 };
 
 /* Written once by ops.exit; kind 0 = attached or never attached. */

@@ -34,6 +34,10 @@
  */
 #include "classify.bpf.h"
 #include "queue.bpf.h"
+#include "job.bpf.h"
+#include "event.bpf.h"
+#include "park.bpf.h"
+#include "power.bpf.h"
 
 char _license[] SEC("license") = "GPL";
 
@@ -63,12 +67,12 @@ void BPF_STRUCT_OPS(schedctl_enqueue, struct task_struct *p, u64 enq_flags)
 		return;
 	}
 	if (!(enq_flags & SCX_ENQ_WAKEUP)) {
-		if (refresh_class(p, taskc))
-			rekey(taskc);
-		if (taskc->slice_used_ns + SLICE_MIN_NS > SLICE_NS)
-			release_job(taskc, bpf_ktime_get_ns());
-		if (taskc->overdue && !taskc->queued_at)
-			end_overdue(taskc, bpf_ktime_get_ns());
+		u64 now = bpf_ktime_get_ns();
+
+		refresh_class(p, taskc);
+		renew_slice(taskc, now);
+		if (taskc->flags & TASK_OVERDUE && !taskc->queued_at)
+			end_overdue(taskc, now);
 	}
 	enqueue_task(p, taskc, enq_flags);
 }
@@ -84,9 +88,18 @@ void BPF_STRUCT_OPS(schedctl_tick, struct task_struct *p)
 	s32 cpu = bpf_get_smp_processor_id(), idle;
 	struct task_ctx *taskc = lookup_task(p);
 	struct cpu_ctx *cpuc = lookup_cpu(cpu);
+	u64 now;
 
 	if (!taskc || !cpuc)
 		return;
+	now = bpf_ktime_get_ns();
+	if (is_late(taskc, now))
+		note_late(p, taskc, now);
+	set_frequency(cpu, cpuc, taskc->level, now);
+	if (is_timer_late(cpuc, now)) {
+		task_set_slice(p, 0);
+		return;
+	}
 	if (cpuc->grant == GRANT_NONE && queue_waits(cpu, queue_of(taskc) + 1)) {
 		task_set_slice(p, 0);
 		return;
@@ -110,8 +123,9 @@ void BPF_STRUCT_OPS(schedctl_runnable, struct task_struct *p, u64 enq_flags)
 	if (!taskc)
 		return;
 	now = bpf_ktime_get_ns();
-	if (refresh_class(p, taskc))
-		rekey(taskc);
+	refresh_class(p, taskc);
+	if (taskc->flags & TASK_SURPLUS)
+		retry_class(p, taskc);
 	/* an affinity or nice change re-enqueues too: a fresh deadline there would be a gift */
 	if (!(enq_flags & SCX_ENQ_WAKEUP) && taskc->release_at)
 		return;
@@ -119,12 +133,15 @@ void BPF_STRUCT_OPS(schedctl_runnable, struct task_struct *p, u64 enq_flags)
 	if (!(enq_flags & SCX_ENQ_WAKEUP))
 		return;
 	taskc->queued_at = 0;
-	taskc->overdue = 0;
+	taskc->flags &= ~TASK_OVERDUE;
 	taskc->woken_at = now;
 	stats = lookup_class_stats(taskc);
-	if (stats) {
-		stats->nr_wakeups++;
-		stats->nr_held_back += taskc->held_back;
+	if (!stats)
+		return;
+	stats->nr_wakeups++;
+	if (taskc->flags & (TASK_HELD_BACK | TASK_SURPLUS)) {
+		stats->nr_held_back += !!(taskc->flags & TASK_HELD_BACK);
+		stats->nr_over_population += !!(taskc->flags & TASK_SURPLUS);
 	}
 }
 
@@ -154,19 +171,36 @@ static void note_running(struct task_struct *p, struct task_ctx *taskc, struct c
 	 * Not by the CPU's grant: that is lost where another thread comes in between. And the
 	 * mark stays where the kernel takes a running thread out and puts it back, as in exit.
 	 */
-	if (taskc->queued_at)
-		taskc->overdue = time_since(now, taskc->queued_at) > MAX_WAIT_NS;
+	if (taskc->queued_at) {
+		taskc->flags &= ~TASK_OVERDUE;
+		if (time_since(now, taskc->queued_at) > MAX_WAIT_NS)
+			taskc->flags |= TASK_OVERDUE;
+	}
 	taskc->queued_at = 0;
-	if (cpuc->grant == GRANT_OWED)
-		task_set_slice(p, OWED_QUANTUM_NS);
-	else if (cpuc->grant == GRANT_OVERDUE)
-		task_set_slice(p, OVERDUE_QUANTUM_NS);
+	if (is_late(taskc, now))
+		note_late(p, taskc, now);
+}
+
+/* The slice it was inserted with, or the quantum that dispatch has granted. */
+static u64 granted_ns(struct task_struct *p, const struct cpu_ctx *cpuc)
+{
+	u64 slice_ns = p->scx.slice;
+
+	if (cpuc->grant == GRANT_OVERDUE)
+		slice_ns = OVERDUE_QUANTUM_NS;
+	else if (cpuc->grant == GRANT_OWED && slice_ns > OWED_QUANTUM_NS)
+		slice_ns = OWED_QUANTUM_NS;
+	else
+		return slice_ns;
+	task_set_slice(p, slice_ns);
+	return slice_ns;
 }
 
 void BPF_STRUCT_OPS(schedctl_running, struct task_struct *p)
 {
 	struct task_ctx *taskc = lookup_task(p);
 	struct cpu_ctx *cpuc = this_cpu();
+	u64 now;
 
 	if (!cpuc)
 		return;
@@ -179,10 +213,14 @@ void BPF_STRUCT_OPS(schedctl_running, struct task_struct *p)
 	/* a grant is for the thread that dispatch chose, not for one that came in between */
 	cpuc->grant = cpuc->next_rank == queue_of(taskc) ? cpuc->next_grant : GRANT_NONE;
 	cpuc->next_grant = GRANT_NONE;
-	note_running(p, taskc, cpuc, bpf_ktime_get_ns());
+	now = bpf_ktime_get_ns();
+	/* what came before was idle, or other scheduling classes: no tier of ours could have had it */
+	cpuc->accounted_at = now;
+	note_running(p, taskc, cpuc, now);
 	cpuc->curr_key = taskc->key;
 	cpuc->curr_rank = queue_of(taskc);
 	WRITE_ONCE(cpuc->curr_valid, 1);
+	time_run(cpuc, taskc, now, granted_ns(p, cpuc));
 }
 
 void BPF_STRUCT_OPS(schedctl_stopping, struct task_struct *p, bool runnable)
@@ -193,6 +231,7 @@ void BPF_STRUCT_OPS(schedctl_stopping, struct task_struct *p, bool runnable)
 	if (!cpuc)
 		return;
 	WRITE_ONCE(cpuc->curr_valid, 0);
+	cpuc->end_at = 0;
 	if (taskc) {
 		struct sched_stats *stats = this_stats();
 		u64 ran_ns = p->se.sum_exec_runtime - taskc->exec_ns, now = bpf_ktime_get_ns();
@@ -200,6 +239,9 @@ void BPF_STRUCT_OPS(schedctl_stopping, struct task_struct *p, bool runnable)
 		if (stats && p->flags & PF_KTHREAD && p->nr_cpus_allowed == 1)
 			stats->kthread_ns += ran_ns;
 		charge(p, taskc, cpuc, now);
+		/* it is not runnable for a change of nice or affinity either; then it is not asleep */
+		if (!runnable && taskc->job_deadline_at && p->__state)
+			end_job(p, taskc, now);
 	}
 	cpuc->grant = GRANT_NONE;
 }
@@ -207,7 +249,11 @@ void BPF_STRUCT_OPS(schedctl_stopping, struct task_struct *p, bool runnable)
 /* The kernel sets the idle bit before it calls this: whoever was queued before is seen. */
 void BPF_STRUCT_OPS(schedctl_update_idle, s32 cpu, bool idle)
 {
-	if (idle && queue_waits(cpu, 0))
+	struct cpu_ctx *cpuc = lookup_cpu(cpu);
+
+	if (!cpuc || !idle)
+		return;
+	if (queue_waits(cpu, 0) || is_timer_late(cpuc, bpf_ktime_get_ns()))
 		scx_bpf_kick_cpu(cpu, SCX_KICK_IDLE);
 }
 
@@ -222,13 +268,49 @@ s32 BPF_STRUCT_OPS(schedctl_init_task, struct task_struct *p, struct scx_init_ta
 		return 0;
 	taskc->idle_cpu = -1;
 	taskc->tier = TIER_FAIR;
-	taskc->weight = WEIGHT_NEUTRAL;
+	taskc->class_tier = TIER_FAIR;
+	taskc->weight = WEIGHT_ONE;
+	taskc->slice_ns = TICK_MAX_NS;
+	taskc->layout = TASK_LAYOUT;
 	taskc->exec_ns = p->se.sum_exec_runtime;
 	taskc->domain = DOMAIN_SHARED;
+	/* a child has its parent's timer slack, which may be a class's */
+	if (args->fork) {
+		struct task_ctx *parentc = lookup_task(bpf_get_current_task_btf());
+
+		if (parentc)
+			taskc->slack_ns = parentc->slack_ns;
+	}
 	/* a child begins with a slice of debt, or a storm of forks would go before all others */
 	if (domc)
-		taskc->vtime = domc->vnow[TIER_FAIR] + (args->fork ? SLICE_NS : 0);
+		taskc->vtime = domc->vnow[TIER_FAIR] + (args->fork ? TICK_MAX_NS : 0);
 	return 0;
+}
+
+void BPF_STRUCT_OPS(schedctl_exit_task, struct task_struct *p, struct scx_exit_task_args *args)
+{
+	struct task_ctx *taskc = lookup_task(p);
+
+	if (taskc)
+		leave_class(taskc);
+}
+
+/* Children's weights follow from their parents': every thread looks again. */
+void BPF_STRUCT_OPS(schedctl_cgroup_set_weight, struct cgroup *cgrp, u32 weight)
+{
+	__sync_fetch_and_add(&weight_epoch, 1);
+}
+
+/* The kernel enforces no quota of sched_ext threads: the daemon looks at what was set. */
+void BPF_STRUCT_OPS(schedctl_cgroup_set_bandwidth, struct cgroup *cgrp, u64 period_us, u64 quota_us,
+		    u64 burst_us)
+{
+	struct task_struct *p = bpf_get_current_task_btf();
+	struct task_ctx *taskc = lookup_task(p);
+
+	count(nr_quota_changes);
+	if (taskc)
+		emit(p, taskc, EVENT_QUOTA, cgrp->kn->id);
 }
 
 void BPF_STRUCT_OPS(schedctl_cpu_online, s32 cpu)
@@ -247,6 +329,7 @@ void BPF_STRUCT_OPS(schedctl_cpu_offline, s32 cpu)
 
 	if (cpuc)
 		cpuc->offline = 1;
+	drain_parked(cpu);
 	count(nr_cpu_offline);
 }
 
@@ -293,7 +376,7 @@ s32 BPF_STRUCT_OPS_SLEEPABLE(schedctl_init)
 		return -22;
 	}
 	bpf_for(domain, 0, DOMAIN_CPU0 + nr_cpus) {
-		bpf_for(queue, 0, NR_QUEUES) {
+		bpf_for(queue, 0, NR_QUEUES + 1) {
 			err = scx_bpf_create_dsq(dsq_of(domain, queue), -1);
 			if (err) {
 				scx_error("queue %u of domain %u: error %d", queue, domain, err);
@@ -301,7 +384,10 @@ s32 BPF_STRUCT_OPS_SLEEPABLE(schedctl_init)
 			}
 		}
 	}
-	return 0;
+	err = init_timers(nr_cpus);
+	if (err)
+		scx_error("timers: error %d", err);
+	return err;
 }
 
 void BPF_STRUCT_OPS(schedctl_exit, struct scx_exit_info *ei)
@@ -329,6 +415,9 @@ struct sched_ext_ops schedctl_ops = {
 	.stopping = (void *)schedctl_stopping,
 	.update_idle = (void *)schedctl_update_idle,
 	.init_task = (void *)schedctl_init_task,
+	.exit_task = (void *)schedctl_exit_task,
+	.cgroup_set_weight = (void *)schedctl_cgroup_set_weight,
+	.cgroup_set_bandwidth = (void *)schedctl_cgroup_set_bandwidth,
 	.cpu_online = (void *)schedctl_cpu_online,
 	.cpu_offline = (void *)schedctl_cpu_offline,
 	.dump = (void *)schedctl_dump,

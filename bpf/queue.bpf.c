@@ -7,9 +7,24 @@
  * on, so that no CPU ever walks past threads that it may not run.
  */
 #include "queue.bpf.h"
+#include "job.bpf.h"
+#include "park.bpf.h"
 
 /* CPUs looked at for one that runs something less urgent. */
 #define NR_CANDIDATES 8
+
+/* A tier's debt after `elapsed_ns` in which it waited or ran, and `ran_ns` that it got. */
+static void settle_debt(struct cpu_ctx *cpuc, u32 tier, u32 ran_tier, u64 elapsed_ns, u64 ran_ns,
+			u32 share_permille)
+{
+	s64 debt_ns = cpuc->debt_ns[tier];
+
+	if (cpuc->backlog & 1 << tier || tier == ran_tier)
+		debt_ns = debt_accrue(debt_ns, elapsed_ns, share_permille);
+	if (tier == ran_tier)
+		debt_ns = debt_pay(debt_ns, ran_ns, cpuc->grant == GRANT_OWED);
+	cpuc->debt_ns[tier] = debt_ns;
+}
 
 __hidden void charge(struct task_struct *p, struct task_ctx *taskc, struct cpu_ctx *cpuc, u64 now)
 {
@@ -22,21 +37,13 @@ __hidden void charge(struct task_struct *p, struct task_ctx *taskc, struct cpu_c
 	taskc->exec_ns = exec_ns;
 	taskc->slice_used_ns += ran_ns;
 	if (tier != TIER_REALTIME)
-		taskc->vtime = vtime_charge(taskc->vtime, ran_ns,
-					    weight_product(taskc->weight, p->scx.weight));
+		taskc->vtime = vtime_charge(taskc->vtime, ran_ns, taskc->weight);
+	else if (taskc->runtime_ns)
+		taskc->budget_ns -= ran_ns;
 	cpuc->accounted_at = now;
-	if (cpuc->backlog & 1 << TIER_FAIR || tier == TIER_FAIR)
-		cpuc->debt_ns[TIER_FAIR] =
-			debt_accrue(cpuc->debt_ns[TIER_FAIR], elapsed_ns, cpuc->fair_permille);
-	if (cpuc->backlog & 1 << TIER_BACKGROUND || tier == TIER_BACKGROUND)
-		cpuc->debt_ns[TIER_BACKGROUND] = debt_accrue(cpuc->debt_ns[TIER_BACKGROUND],
-							     elapsed_ns, BACKGROUND_SHARE_PERMILLE);
-	if (tier == TIER_FAIR)
-		cpuc->debt_ns[TIER_FAIR] =
-			debt_pay(cpuc->debt_ns[TIER_FAIR], ran_ns, cpuc->grant == GRANT_OWED);
-	else if (tier == TIER_BACKGROUND)
-		cpuc->debt_ns[TIER_BACKGROUND] =
-			debt_pay(cpuc->debt_ns[TIER_BACKGROUND], ran_ns, cpuc->grant == GRANT_OWED);
+	cpuc->busy_ns += ran_ns;
+	settle_debt(cpuc, TIER_FAIR, tier, elapsed_ns, ran_ns, cpuc->fair_permille);
+	settle_debt(cpuc, TIER_BACKGROUND, tier, elapsed_ns, ran_ns, cpuc->background_permille);
 	if (time_since(now, cpuc->window_at) >= SHARE_WINDOW_NS) {
 		cpuc->window_at = now;
 		cpuc->overdue_ns = 0;
@@ -49,19 +56,6 @@ __hidden void charge(struct task_struct *p, struct task_ctx *taskc, struct cpu_c
 		totals->tier_ns[tier] += ran_ns;
 }
 
-__hidden void rekey(struct task_ctx *taskc)
-{
-	if (taskc->tier == TIER_REALTIME)
-		taskc->key = job_key(taskc->order, taskc->release_at, taskc->deadline_ns);
-}
-
-__hidden void release_job(struct task_ctx *taskc, u64 now)
-{
-	taskc->release_at = now;
-	taskc->slice_used_ns = 0;
-	rekey(taskc);
-}
-
 /*
  * An overdue thread has had its quantum: behind those that wait with it, or it would be the
  * head again, not overdue any more, and hide them.
@@ -71,9 +65,9 @@ __hidden void end_overdue(struct task_ctx *taskc, u64 now)
 	struct domain_ctx *domc = lookup_domain(taskc->domain);
 	u32 tier = tier_index(taskc->tier);
 
-	taskc->overdue = 0;
+	taskc->flags &= ~TASK_OVERDUE;
 	if (taskc->tier == TIER_REALTIME)
-		release_job(taskc, now);
+		release_again(taskc, now);
 	else if (domc && time_before(taskc->vtime, domc->vnow[tier]))
 		taskc->vtime = domc->vnow[tier];
 }
@@ -95,6 +89,11 @@ static bool is_bound(struct task_struct *p)
 	covers = bpf_cpumask_subset(online, p->cpus_ptr);
 	scx_bpf_put_cpumask(online);
 	return !covers;
+}
+
+__hidden u32 home_of(struct task_struct *p)
+{
+	return is_bound(p) ? DOMAIN_CPU0 + scx_bpf_task_cpu(p) : DOMAIN_SHARED;
 }
 
 /* Move the thread's virtual time, kept as a lag, to the queues of `domain`. */
@@ -120,7 +119,7 @@ static bool beats(const struct task_ctx *taskc, u32 rank, const struct cpu_ctx *
 {
 	if (rank != cpuc->curr_rank)
 		return rank > cpuc->curr_rank;
-	return rank >= QUEUE_LEVEL1 && taskc->order == ORDER_EDF &&
+	return rank >= QUEUE_LEVEL1 && !(taskc->flags & TASK_FIXED_PRIORITY) &&
 	       time_before(taskc->key, cpuc->curr_key);
 }
 
@@ -168,6 +167,19 @@ static s32 find_victim(struct task_struct *p, const struct task_ctx *taskc, u32 
 	return victim;
 }
 
+__hidden void offer(struct task_struct *p, struct task_ctx *taskc)
+{
+	s32 cpu = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0), retry;
+
+	if (cpu >= 0) {
+		scx_bpf_kick_cpu(cpu, SCX_KICK_IDLE);
+		return;
+	}
+	cpu = find_victim(p, taskc, queue_of(taskc), is_bound(p), &retry);
+	if (cpu >= 0 && cpu != (s32)bpf_get_smp_processor_id())
+		scx_bpf_kick_cpu(cpu, SCX_KICK_PREEMPT);
+}
+
 static void wait_in_queue(struct task_struct *p, struct task_ctx *taskc, u32 domain, u64 enq_flags)
 {
 	if (taskc->tier != TIER_REALTIME)
@@ -175,8 +187,7 @@ static void wait_in_queue(struct task_struct *p, struct task_ctx *taskc, u32 dom
 	/* since it last ran: who is put back without having run keeps its age */
 	if (!taskc->queued_at)
 		taskc->queued_at = bpf_ktime_get_ns();
-	dsq_insert_vtime(p, dsq_of(domain, queue_of(taskc)), slice_left(taskc->slice_used_ns),
-			 taskc->key, enq_flags);
+	dsq_insert_vtime(p, dsq_of(domain, queue_of(taskc)), run_ns(taskc), taskc->key, enq_flags);
 }
 
 /* True when a CPU was taken from something less urgent. */
@@ -194,7 +205,7 @@ static bool preempt_cpu(struct task_struct *p, struct task_ctx *taskc, s32 cpu, 
 	}
 	if (stats)
 		stats->nr_preemptions++;
-	dsq_insert(p, SCX_DSQ_LOCAL_ON | cpu, slice_left(taskc->slice_used_ns),
+	dsq_insert(p, SCX_DSQ_LOCAL_ON | cpu, run_ns(taskc),
 		   enq_flags | SCX_ENQ_PREEMPT | enq_immed());
 	return true;
 }
@@ -224,15 +235,22 @@ static bool is_cpu_kthread(struct task_struct *p, const struct task_ctx *taskc)
 __hidden void enqueue_task(struct task_struct *p, struct task_ctx *taskc, u64 enq_flags)
 {
 	bool wakeup = enq_flags & SCX_ENQ_WAKEUP, bound;
-	u32 rank = queue_of(taskc), domain;
 	s32 idle = claim_idle(p, taskc, wakeup), victim, retry;
+	u32 rank, domain;
 
 	/* the kernel's own per-CPU work goes before level 7, or a hog would stop I/O */
 	if (wakeup && is_cpu_kthread(p, taskc)) {
-		dsq_insert(p, SCX_DSQ_LOCAL, slice_left(taskc->slice_used_ns),
-			   enq_flags | SCX_ENQ_PREEMPT);
+		dsq_insert(p, SCX_DSQ_LOCAL, run_ns(taskc), enq_flags | SCX_ENQ_PREEMPT);
 		return;
 	}
+	/* after the idle CPU was given back */
+	if (taskc->runtime_ns && settle_budget(p, taskc, bpf_ktime_get_ns())) {
+		if (idle >= 0)
+			scx_bpf_kick_cpu(idle, SCX_KICK_IDLE);
+		park(p, taskc, enq_flags);
+		return;
+	}
+	rank = queue_of(taskc);
 	bound = is_bound(p);
 	domain = bound ? DOMAIN_CPU0 + scx_bpf_task_cpu(p) : DOMAIN_SHARED;
 	if (bound)
@@ -240,8 +258,7 @@ __hidden void enqueue_task(struct task_struct *p, struct task_ctx *taskc, u64 en
 	if (idle >= 0) {
 		if (taskc->tier != TIER_REALTIME)
 			enter_domain(taskc, domain);
-		dsq_insert(p, SCX_DSQ_LOCAL_ON | idle, slice_left(taskc->slice_used_ns),
-			   enq_flags | enq_immed());
+		dsq_insert(p, SCX_DSQ_LOCAL_ON | idle, run_ns(taskc), enq_flags | enq_immed());
 		return;
 	}
 	retry = -1;
@@ -269,10 +286,10 @@ __hidden void enqueue_task(struct task_struct *p, struct task_ctx *taskc, u64 en
 
 __hidden void enqueue_without_context(struct task_struct *p, u64 enq_flags)
 {
-	u32 domain = is_bound(p) ? DOMAIN_CPU0 + scx_bpf_task_cpu(p) : DOMAIN_SHARED;
+	u32 domain = home_of(p);
 	struct domain_ctx *domc = lookup_domain(domain);
 
 	count(nr_no_context);
-	dsq_insert_vtime(p, dsq_of(domain, QUEUE_FAIR), SLICE_NS, domc ? domc->vnow[TIER_FAIR] : 0,
-			 enq_flags);
+	dsq_insert_vtime(p, dsq_of(domain, QUEUE_FAIR), TICK_MAX_NS,
+			 domc ? domc->vnow[TIER_FAIR] : 0, enq_flags);
 }

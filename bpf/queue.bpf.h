@@ -7,17 +7,17 @@
 /* Charge what `p` ran since it was last charged: slice, virtual time, debts, statistics. */
 void charge(struct task_struct *p, struct task_ctx *taskc, struct cpu_ctx *cpuc, u64 now);
 
-/* A job release: deadline and key anew, a whole slice. */
-void release_job(struct task_ctx *taskc, u64 now);
-
-/* The key after a change of class, of the same job. */
-void rekey(struct task_ctx *taskc);
-
 /* Behind its equals, after a quantum that it got for its age. */
 void end_overdue(struct task_ctx *taskc, u64 now);
 
 /* Put a runnable thread where it waits, or on the CPU it may take at once. */
 void enqueue_task(struct task_struct *p, struct task_ctx *taskc, u64 enq_flags);
+
+/* The domain whose queues the thread waits in. */
+u32 home_of(struct task_struct *p);
+
+/* A thread has come into its queue from elsewhere: let a CPU know that may take it. */
+void offer(struct task_struct *p, struct task_ctx *taskc);
 
 /* The fair queue, for a thread without a context. */
 void enqueue_without_context(struct task_struct *p, u64 enq_flags);

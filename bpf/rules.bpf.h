@@ -47,12 +47,6 @@ void match_rules(struct task_struct *p, const struct policy *pol, struct subject
 /* True where any rule may lift threads of this user. */
 bool is_realtime_uid(const struct policy *pol, u32 uid);
 
-/*
- * Always 0, but the verifier does not know: an index that starts from it is a range, so
- * that a loop over it converges instead of being walked once per value.
- */
-extern volatile u32 opaque_zero;
-
 /* A copy whose range the verifier does not tie to the original's: see opaque_zero. */
 #define unlinked(index) ((index) & (TEXT_LEN - 1))
 

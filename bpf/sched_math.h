@@ -11,9 +11,12 @@
 
 #define MSEC_NS 1000000ULL
 
-/* The longest run against equals; ends at a tick, so it is one tick or more. */
-#define SLICE_NS (4 * MSEC_NS)
+/* Ends later than this are left to the tick, which is never longer apart (HZ = 250). */
+#define TICK_MAX_NS (4 * MSEC_NS)
+/* What is left of a slice is at least this. */
 #define SLICE_MIN_NS (MSEC_NS / 4)
+/* A run that a budget or a quantum cuts short is at least this: a timer is no sharper. */
+#define RUN_MIN_NS (MSEC_NS / 50)
 /* Shares are kept over this window; a debt never exceeds one window. */
 #define SHARE_WINDOW_NS (100 * MSEC_NS)
 /* Owed time is paid in quanta of this size. */
@@ -28,10 +31,12 @@
 #define VTIME_LAG_NS (20 * MSEC_NS)
 /* Keys stay within this of the queue's virtual time: a queue shows only its head. */
 #define VTIME_LEAD_NS (TIMEOUT_MS / 8 * MSEC_NS)
-/* The background tier's guaranteed share. */
-#define BACKGROUND_SHARE_PERMILLE 10
+/* A class's and a cgroup's neutral weight; a thread's own, which has more digits. */
 #define WEIGHT_NEUTRAL 100
-#define WEIGHT_MAX 10000
+#define WEIGHT_ONE 1024
+#define WEIGHT_MAX (1 << 26)
+/* Frequency: full speed, and the room that a utilization of less than that leaves. */
+#define PERF_ONE 1024
 
 static inline int time_before(u64 a, u64 b)
 {
@@ -44,34 +49,58 @@ static inline u64 time_since(u64 a, u64 b)
 	return time_before(b, a) ? a - b : 0;
 }
 
-/* The key of a job released at `release`: smaller runs first inside its level. */
-static inline u64 job_key(u32 order, u64 release, u64 deadline_ns)
+/* The absolute deadline of a job released at `release`. */
+static inline u64 abs_deadline(u64 release, u64 deadline_ns)
 {
-	return order == ORDER_EDF ? release + deadline_ns : release;
+	return release + deadline_ns;
 }
 
 /* What is left of a slice of which `used_ns` have been consumed. */
-static inline u64 slice_left(u64 used_ns)
+static inline u64 slice_left(u64 slice_ns, u64 used_ns)
 {
-	if (used_ns + SLICE_MIN_NS >= SLICE_NS)
+	if (used_ns + SLICE_MIN_NS >= slice_ns || used_ns > slice_ns)
 		return SLICE_MIN_NS;
-	return SLICE_NS - used_ns;
+	return slice_ns - used_ns;
 }
 
-/* Class weight times nice weight, both 100 = neutral, kept within 1..10000. */
-static inline u32 weight_product(u32 class_weight, u32 nice_weight)
+/* True where so little of a slice is left that the thread has had it. */
+static inline int slice_used_up(u64 slice_ns, u64 used_ns)
 {
-	u64 weight = (u64)class_weight * nice_weight / WEIGHT_NEUTRAL;
+	return used_ns + SLICE_MIN_NS > slice_ns || used_ns > slice_ns;
+}
 
-	if (weight < 1)
+/*
+ * The kernel's weight of a nice value, nice 0 = WEIGHT_ONE: each step is a quarter more, see
+ * sched_prio_to_weight[] in kernel/sched/core.c. p->scx.weight has the same in units of 1/100,
+ * which is too coarse for nice 15 and above.
+ */
+static inline u32 nice_weight(s32 nice)
+{
+	static const u32 weights[64] = {
+		88761, 71755, 56483, 46273, 36291, 29154, 23254, 18705, 14949, 11916,
+		9548,  7620,  6100,  4904,  3906,  3121,  2501,	 1991,	1586,  1277,
+		1024,  820,   655,   526,   423,   335,	  272,	 215,	172,   137,
+		110,   87,    70,    56,    45,	   36,	  29,	 23,	18,    15,
+	};
+	u32 weight = weights[(u32)(nice + 20) & 63];
+
+	return weight ? weight : WEIGHT_ONE;
+}
+
+/* A weight times that of a class or a cgroup. */
+static inline u32 weight_product(u32 weight, u32 factor)
+{
+	u64 product = (u64)weight * factor / WEIGHT_NEUTRAL;
+
+	if (product < 1)
 		return 1;
-	return weight > WEIGHT_MAX ? WEIGHT_MAX : (u32)weight;
+	return product > WEIGHT_MAX ? WEIGHT_MAX : (u32)product;
 }
 
 /* Virtual time after running for `ran_ns` with `weight`. */
 static inline u64 vtime_charge(u64 vtime, u64 ran_ns, u32 weight)
 {
-	return vtime + ran_ns * WEIGHT_NEUTRAL / (weight ? weight : 1);
+	return vtime + ran_ns * WEIGHT_ONE / (weight ? weight : 1);
 }
 
 /* Keep a thread's virtual time within [now - lag, now + lead] of its queue's. */
@@ -126,6 +155,77 @@ static inline u32 latency_bucket(u64 ns)
 	}
 	bucket = 16 + shift * 16 + ((u32)(units >> shift) - 16);
 	return bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS - 1;
+}
+
+/* The histogram bucket of a tardiness: as latency_bucket(), in units of 16 us. */
+static inline u32 tardiness_bucket(u64 ns)
+{
+	u32 bucket = latency_bucket(ns >> 8);
+
+	return bucket < TARDINESS_BUCKETS ? bucket : TARDINESS_BUCKETS - 1;
+}
+
+/* True where what is left of a budget is not worth a run. */
+static inline int budget_is_out(s64 budget_ns)
+{
+	return budget_ns < (s64)RUN_MIN_NS;
+}
+
+/*
+ * The wake-up rule of the constant-bandwidth server (Abeni & Buttazzo, RTSS 1998): true where
+ * the old deadline and budget may stay, because the budget that is left until that deadline is
+ * no more than the reserved bandwidth. A thread without budget stays as it is until its
+ * period is over. Durations are at most 3 s: products fit.
+ */
+static inline int cbs_keeps(s64 budget_ns, u64 deadline_at, u64 replenish_at, u64 now,
+			    u64 runtime_ns, u64 deadline_ns)
+{
+	if (budget_is_out(budget_ns))
+		return time_before(now, replenish_at);
+	if (!time_before(now, deadline_at))
+		return 0;
+	if (deadline_at - now >= deadline_ns)
+		return 1;
+	return (u64)budget_ns * deadline_ns <= (deadline_at - now) * runtime_ns;
+}
+
+/*
+ * The budget of the next period: a debt is carried, but leaves an eighth, so that nobody waits
+ * longer than one period.
+ */
+static inline s64 budget_refill(s64 budget_ns, u64 runtime_ns)
+{
+	s64 budget = budget_ns < 0 ? budget_ns : 0;
+
+	if (budget < (s64)(runtime_ns / 8) - (s64)runtime_ns)
+		return (s64)(runtime_ns / 8);
+	return budget + (s64)runtime_ns;
+}
+
+/* The start of the period that follows one which ended at `end_at`, or now where that is old. */
+static inline u64 next_period(u64 end_at, u64 now, u64 period_ns)
+{
+	return time_since(now, end_at) < period_ns ? end_at : now;
+}
+
+/*
+ * A CPU's utilization in 1/1024 after a time of which `busy_ns` were busy: rises at once,
+ * falls by a quarter of the distance.
+ */
+static inline u32 util_average(u32 util, u64 busy_ns, u64 elapsed_ns)
+{
+	u64 busy = busy_ns > elapsed_ns ? elapsed_ns : busy_ns;
+	u32 new = elapsed_ns ? (u32)(busy * PERF_ONE / elapsed_ns) : 0;
+
+	return new > util ? new : util - (util - new + 3) / 4;
+}
+
+/* The frequency for a utilization: a quarter more than is used, as schedutil takes it. */
+static inline u32 perf_target(u32 util)
+{
+	u32 target = util + util / 4;
+
+	return target > PERF_ONE ? PERF_ONE : target;
 }
 
 /* The hash of an anchor: start, one step per byte (a number: its four, lowest first). */

@@ -35,6 +35,13 @@ extern void scx_bpf_dispatch_vtime___compat(struct task_struct *p, u64 dsq_id, u
 extern bool scx_bpf_consume___compat(u64 dsq_id) __ksym __weak;
 extern bool scx_bpf_dispatch_from_dsq___compat(struct bpf_iter_scx_dsq *it, struct task_struct *p,
 					       u64 dsq_id, u64 enq_flags) __ksym __weak;
+extern void scx_bpf_dispatch_from_dsq_set_slice___compat(struct bpf_iter_scx_dsq *it,
+							 u64 slice) __ksym __weak;
+extern void scx_bpf_dispatch_from_dsq_set_vtime___compat(struct bpf_iter_scx_dsq *it,
+							 u64 vtime) __ksym __weak;
+extern bool scx_bpf_dispatch_vtime_from_dsq___compat(struct bpf_iter_scx_dsq *it,
+						     struct task_struct *p, u64 dsq_id,
+						     u64 enq_flags) __ksym __weak;
 
 static inline void dsq_insert(struct task_struct *p, u64 dsq_id, u64 slice_ns, u64 enq_flags)
 {
@@ -91,6 +98,20 @@ static inline bool dsq_move_found_to_local(struct bpf_iter_scx_dsq *it, struct t
 	if (bpf_ksym_exists(scx_bpf_dsq_move))
 		return scx_bpf_dsq_move(it, p, SCX_DSQ_LOCAL, enq_immed());
 	return scx_bpf_dispatch_from_dsq___compat(it, p, SCX_DSQ_LOCAL, 0);
+}
+
+/* The same into another queue, with its key there. */
+static inline bool dsq_move_vtime(struct bpf_iter_scx_dsq *it, struct task_struct *p, u64 dsq_id,
+				  u64 vtime, u64 slice_ns)
+{
+	if (bpf_ksym_exists(scx_bpf_dsq_move_vtime)) {
+		scx_bpf_dsq_move_set_slice(it, slice_ns);
+		scx_bpf_dsq_move_set_vtime(it, vtime);
+		return scx_bpf_dsq_move_vtime(it, p, dsq_id, 0);
+	}
+	scx_bpf_dispatch_from_dsq_set_slice___compat(it, slice_ns);
+	scx_bpf_dispatch_from_dsq_set_vtime___compat(it, vtime);
+	return scx_bpf_dispatch_vtime_from_dsq___compat(it, p, dsq_id, 0);
 }
 
 static inline void task_set_slice(struct task_struct *p, u64 slice_ns)

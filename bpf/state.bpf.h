@@ -10,12 +10,16 @@
 #include "intf.h"
 #include "sched_math.h"
 
-/* Queues of a domain: QUEUE_LEVEL1 - 1 + level, then fair and background. */
+/*
+ * Queues of a domain: QUEUE_LEVEL1 - 1 + level, then fair and background. A CPU's domain has
+ * one more, of the throttled threads that wait for its timer, ordered by when they may go on.
+ */
 enum queue {
 	QUEUE_BACKGROUND = 0,
 	QUEUE_FAIR = 1,
 	QUEUE_LEVEL1 = 2,
 	NR_QUEUES = 9,
+	QUEUE_PARK = 9,
 };
 
 /* Domain 0 holds the threads that may run everywhere, 1 + N those bound to CPU N. */
@@ -47,14 +51,33 @@ struct cpu_ctx {
 	u32 next_rank; /* enum queue of that thread */
 	u32 backlog; /* bit per tier: its threads waited when last looked */
 	u32 fair_permille;
+	u32 background_permille;
 	u64 window_at;
 	u64 overdue_ns; /* used by overdue threads in this window */
 	u64 tails_at; /* when it last looked at the ends of its queues */
+	u64 end_at; /* when the running thread's budget or quantum ends; 0 = the tick is soon enough */
+	u64 park_at; /* when the first parked thread may go on; 0 = none */
+	u64 timer_at; /* when the timer fires; 0 = not armed */
+	u64 util_at; /* since when busy_ns are counted */
+	u64 busy_ns;
+	u32 util; /* in 1/1024 */
+	u32 perf; /* the frequency last asked for; 0 = none yet */
 };
 
 struct domain_ctx {
 	u64 vnow[NR_TIERS + 1]; /* virtual time of its fair and background queue */
 } __attribute__((aligned(64)));
+
+/* One per CPU, which alone arms it. Not per-CPU memory: timers may not live there. */
+struct end_timer {
+	struct bpf_timer timer;
+};
+
+/* Written by schedctl, read at wake-ups; in a cache line of its own. */
+struct control {
+	u32 listening; /* somebody reads the events */
+	u32 pad[15];
+};
 
 struct policy_slot {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -98,6 +121,28 @@ struct sched_stats_map {
 	__type(value, struct sched_stats);
 };
 
+/* How many threads have a class with `threads`; index as class_stats. */
+struct population_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * MAX_CLASSES);
+	__type(key, u32);
+	__type(value, u32);
+};
+
+struct end_timer_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_DOMAINS);
+	__type(key, u32);
+	__type(value, struct end_timer);
+};
+
+struct control_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct control);
+};
+
 struct exit_record_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -111,6 +156,15 @@ extern struct domain_ctx_map domain_ctxs SEC(".maps");
 extern struct class_stats_map class_stats SEC(".maps");
 extern struct sched_stats_map sched_stats SEC(".maps");
 extern struct exit_record_map exit_record SEC(".maps");
+extern struct population_map population SEC(".maps");
+extern struct end_timer_map end_timers SEC(".maps");
+extern struct control_map control SEC(".maps");
+
+/*
+ * Always 0, but the verifier does not know: an index that starts from it is a range, so
+ * that a loop over it converges instead of being walked once per value.
+ */
+extern volatile u32 opaque_zero;
 
 /* The active slot, or NULL where none was ever written. Valid until the program ends. */
 struct policy *active_policy(void);
@@ -118,6 +172,15 @@ struct policy *active_policy(void);
 static inline struct task_ctx *lookup_task(struct task_struct *p)
 {
 	return bpf_task_storage_get(&task_ctxs, p, 0, 0);
+}
+
+/* The class that a thread was given by `pol`, or NULL where another policy gave it. */
+static inline const struct policy_class *class_of(const struct policy *pol,
+						  const struct task_ctx *taskc)
+{
+	if (!pol || taskc->generation != pol->generation)
+		return NULL;
+	return &pol->classes[taskc->class_index & (MAX_CLASSES - 1)];
 }
 
 static inline struct cpu_ctx *lookup_cpu(s32 cpu)

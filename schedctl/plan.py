@@ -140,7 +140,7 @@ def diff(live: PolicyImage | None, desired: PolicyImage) -> tuple[Change, ...]:
 
 def _scalars(live: PolicyImage | None, desired: PolicyImage) -> Iterator[Change]:
     old, new = live.to_document() if live else {}, desired.to_document()
-    for key in ("profile", "order", "fair_share", "realtime_uids"):
+    for key in ("profile", "order", "fair_share", "background_share", "power", "realtime_uids"):
         yield from _values({key: old.get(key)}, {key: new[key]}, "")
 
 
@@ -193,7 +193,11 @@ def _shown(path: str, value: Any) -> str:
             return f"{_predicates(value['match'])}{excluded} is {value['class']}"
         return ", ".join(f"{key.removesuffix('_ns')} {_shown(key, item)}" for key, item in value.items())
     if isinstance(value, list):
+        if value and isinstance(value[0], dict):
+            return "; ".join(_shown(path, item) for item in value)
         return ", ".join(map(str, value))
+    if value is True:
+        return "yes"
     if path.endswith("_ns") and isinstance(value, int):
         return format_duration(value)
     return str(value)

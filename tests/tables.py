@@ -17,6 +17,8 @@ TABLES = {
     "profile": ("profile", ()),
     "policy": ("profile", ("properties", "policy")),
     "class": ("profile", ("$defs", "class")),
+    "boost": ("profile", ("$defs", "class", "properties", "boost")),
+    "recovery": ("profile", ("$defs", "class", "properties", "boost", "properties", "recovery")),
     "item": ("profile", ("$defs", "item")),
     "dropin": ("profile", ("$defs", "dropin")),
     "schedctl.yaml": ("schedctl", ()),
@@ -27,6 +29,7 @@ VALUES = {
     "duration": "duration",
     "globs": "patterns",
     "name": "name",
+    "own_period": "duration, rate, `auto`",
     "period": "duration or rate",
     "share": "share",
     "when": "expression",
@@ -57,6 +60,8 @@ def values(part: dict[str, Any], root: dict[str, Any]) -> str:
     if "/$defs/" in part.get("$ref", "") and name in VALUES:
         return VALUES[name]
     part = resolved(part, root)
+    if "anyOf" in part:
+        return ", ".join(values(one, root) for one in reversed(part["anyOf"]))
     if "enum" in part:
         return ", ".join(f"`{value}`" for value in part["enum"] if value is not None)
     if "const" in part:

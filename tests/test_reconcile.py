@@ -26,7 +26,7 @@ from schedctl.image.model import ImageClass, ImageItem, ImageRule, PolicyImage
 from schedctl.image.stats import ClassStats, ExitRecord
 from schedctl.observe import Owner, drift, observe
 from schedctl.plan import Action, Operation, Plan, diff, make_plan
-from schedctl.profile.model import Order, Tier
+from schedctl.profile.model import Order, Power, RateStep, Recovery, Tier
 from schedctl.reconcile import plan_change, reconcile
 from tests.kernel.fake import FakeKernel
 from tests.strategies import images
@@ -276,13 +276,37 @@ def test_a_plan_is_the_difference(live: PolicyImage, desired: PolicyImage) -> No
     assert plan_change(kernel, desired).changes == ()
 
 
+def test_the_lines_of_new_keys() -> None:
+    recovery = Recovery(3, 1_000_000_000, 2_000_000_000)
+    steps = (RateStep(5_000_000, 7), RateStep(None, 3))
+    lift = replace(GAME, runtime_ns=400_000, threads=2, slice_ns=250_000, recovery=recovery)
+    old = replace(A, classes=(DEFAULT, GAME))
+    new = replace(
+        old,
+        background_share=Fraction(1, 40),
+        power=Power.PERFORMANCE,
+        classes=(DEFAULT, replace(lift, measured=True, rate_monotonic=steps)),
+    )
+    assert [change.line() for change in diff(old, new)] == [
+        "~ background_share: 1% -> 2.5%",
+        "~ power: balanced -> performance",
+        "~ classes.game.slice: 4ms -> 250us",
+        "+ classes.game.rate_monotonic: at_most 5ms, level 7; else 3",
+        "+ classes.game.measured: yes",
+        "+ classes.game.runtime: 400us",
+        "+ classes.game.overrun: throttle",
+        "+ classes.game.threads: 2",
+        "+ classes.game.recovery: after 3, within 1s, decay 2s",
+    ]
+
+
 @given(images)
 def test_a_first_plan_adds_everything(desired: PolicyImage) -> None:
     changes = diff(None, desired)
     assert {change.operation for change in changes} == {Operation.ADD}
     document = desired.to_document()
     declared = [rule for rule in desired.rules if not rule.implicit]
-    assert len(changes) == 4 + len(document["classes"]) + len(declared)
+    assert len(changes) == 6 + len(document["classes"]) + len(declared)
     assert {c.path.removeprefix("classes.") for c in changes} >= set(document["classes"])
 
 

@@ -26,7 +26,7 @@ STDIN = "-"
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A profile's policy for one host; `problems` are warnings and notes."""
+    """A profile's policy for one host; `problems` are warnings."""
 
     image: PolicyImage
     assignment: Assignment

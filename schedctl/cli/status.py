@@ -14,11 +14,12 @@ from schedctl.choice import chosen, loader
 from schedctl.cli.report import Report
 from schedctl.errors import EXIT_OK, EXIT_STATUS_DIFFERS, Problem, SchedctlError
 from schedctl.image.model import PolicyImage
-from schedctl.image.stats import Bounds, ClassStats, ExitRecord
+from schedctl.image.stats import Bounds, ClassStats, ExitRecord, Quantiles
 from schedctl.observe import Observation, Owner, observe
 from schedctl.reconcile import desired_image
 from schedctl.selected import read_selected
 
+_WIDTH = 99
 _QUANTILES = ("p50", "p99", "p999", "max")
 
 
@@ -90,15 +91,30 @@ def _exit_document(record: ExitRecord | None) -> dict[str, Any] | None:
 
 
 def _class_document(stats: ClassStats) -> dict[str, Any]:
-    latency = stats.wakeup()
+    """`throttled` to `ignored` are what the overruns led to."""
     return {
         "runs": stats.nr_runs,
         "wakeups": stats.nr_wakeups,
         "preemptions": stats.nr_preemptions,
         "held_back": stats.nr_held_back,
         "runtime_ns": stats.runtime_ns,
-        "wakeup_ns": {q: list(getattr(latency, q)) for q in _QUANTILES} if latency else None,
+        "wakeup_ns": _quantiles(stats.wakeup()),
+        "jobs": stats.nr_jobs,
+        "misses": stats.nr_misses,
+        "tardiness_ns": _quantiles(stats.late()),
+        "overruns": stats.nr_overruns,
+        "throttled": stats.nr_throttled,
+        "postponed": stats.nr_postponed,
+        "demoted": stats.nr_demoted,
+        "ignored": stats.nr_ignored,
+        "over_population": stats.nr_over_population,
+        "lifted": stats.nr_lifted,
+        "releveled": stats.nr_releveled,
     }
+
+
+def _quantiles(found: Quantiles | None) -> dict[str, list[int | None]] | None:
+    return {name: list(getattr(found, name)) for name in _QUANTILES} if found else None
 
 
 def _lines(observation: Observation, drift: bool | None, data: dict[str, Any]) -> list[str]:
@@ -147,18 +163,43 @@ def _table(observation: Observation) -> list[str]:
     assert observation.image is not None
     total_ns = sum(stats.runtime_ns for stats in observation.live.classes.values()) or 1
     rows: list[tuple[str, ...]] = [
-        ("class", "tier", "level", "wake-ups", "runs", "preempts", "CPU", "p50", "p99", "max")
+        ("class", "level", "wake-ups", "preempts", "misses", "overruns", "CPU", "p50", "p99", "max")
     ]
     for cls in observation.image.classes:
         stats = observation.live.classes[cls.name]
         latency = stats.wakeup()
         times = [_upper(getattr(latency, q)) if latency else "-" for q in ("p50", "p99", "max")]
-        level = str(cls.level) if cls.level else "-"
-        numbers = (str(n) for n in (stats.nr_wakeups, stats.nr_runs, stats.nr_preemptions))
+        level = str(cls.level) if cls.level else cls.tier.value
+        counts = (stats.nr_wakeups, stats.nr_preemptions, stats.nr_misses, stats.nr_overruns)
         share = f"{stats.runtime_ns * 100 // total_ns}%"
-        rows.append((cls.name, cls.tier.value, level, *numbers, share, *times))
+        rows.append((cls.name, level, *map(_count, counts), share, *times))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    names = min(widths[0], _WIDTH - sum(widths[1:]) - 2 * (len(widths) - 1))
+    return [
+        "  ".join(
+            cell.ljust(width)
+            for cell, width in zip((_shortened(row[0], names), *row[1:]), (names, *widths[1:]), strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _shortened(name: str, width: int) -> str:
+    """Both ends are kept: names often differ in the last figure."""
+    if len(name) <= width:
+        return name
+    end = (width - 1) // 2
+    return f"{name[: width - 1 - end]}…{name[-end:]}"
+
+
+def _count(number: int) -> str:
+    """At most five characters; --json has every figure."""
+    for unit, letter in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if number >= 10_000 and number >= unit:
+            return (
+                f"{number // unit}{letter}" if number >= 10 * unit else f"{number * 10 // unit / 10}{letter}"
+            )
+    return str(number)
 
 
 def _upper(bounds: Bounds) -> str:

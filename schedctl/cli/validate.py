@@ -7,7 +7,7 @@ import argparse
 
 from schedctl.cli.report import Report, report_of
 from schedctl.cli.source import compiled, load
-from schedctl.errors import EXIT_OK, MissingError, Problem, ProfileError
+from schedctl.errors import EXIT_OK, MissingError, Problem, ProfileError, sorted_problems
 
 
 def run(args: argparse.Namespace) -> Report:
@@ -17,7 +17,8 @@ def run(args: argparse.Namespace) -> Report:
     for word in args.sources or [None]:
         try:
             profile = load(word, args.facts).profile
-            problems += compiled(profile, args.facts).problems
+            assignment = compiled(profile, args.facts).assignment
+            problems += sorted_problems((*assignment.problems, *assignment.notes))
             valid.append(word or profile.name)
         except (ProfileError, MissingError) as error:
             failed.append(report_of(error))

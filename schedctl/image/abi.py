@@ -8,7 +8,7 @@ error before anything is loaded, never a wrong value in the kernel.
 from __future__ import annotations
 
 import ctypes
-from ctypes import Structure, c_char, c_int64, c_uint8, c_uint16, c_uint32, c_uint64
+from ctypes import Structure, c_char, c_int32, c_int64, c_uint8, c_uint16, c_uint32, c_uint64
 from fractions import Fraction
 from pathlib import Path
 from struct import error as unpack_error
@@ -18,28 +18,47 @@ from schedctl.errors import HostError, InternalError
 from schedctl.image import index, tables
 from schedctl.image.btf import Btf
 from schedctl.image.model import ImageClass, PolicyImage
-from schedctl.profile.model import Order, Tier
+from schedctl.profile.model import Order, Overrun, Power, RateStep, Recovery, Tier
 
-ABI_VERSION = 2
+ABI_VERSION = 3
+TASK_LAYOUT = 1
 MAX_CLASSES = 256
 NAME_LEN = 32
 LATENCY_BUCKETS = 336
+TARDINESS_BUCKETS = 256
+NR_LEVELS = 8
+MAX_RM_STEPS = 8
+EVENT_RING_BYTES = 16384
 EXIT_REASON_LEN = 128
 EXIT_MSG_LEN = 1024
+COMM_LEN = 16
 
 ORDERS = (Order.EDF, Order.FIXED_PRIORITY)
 TIERS = (Tier.REALTIME, Tier.FAIR, Tier.BACKGROUND)
+OVERRUNS = (Overrun.THROTTLE, Overrun.POSTPONE, Overrun.DEMOTE, Overrun.IGNORE)
+POWERS = (Power.BALANCED, Power.PERFORMANCE)
+CLASS_MEASURED, CLASS_AUTO_LEVEL = 1, 2
+EVERY_PERIOD_NS = 2**64 - 1
+
+
+def _fields(kind: type[Any], names: str) -> list[tuple[str, type[Any]]]:
+    """Members of one type."""
+    return [(name, kind) for name in names.split()]
+
+
+class RmStep(Structure):
+    _fields_ = [("at_most_ns", c_uint64), ("level", c_uint32), ("pad", c_uint32)]
 
 
 class PolicyClass(Structure):
     _fields_ = [
         ("name", c_char * NAME_LEN),
-        ("period_ns", c_uint64),
-        ("deadline_ns", c_uint64),
-        ("weight", c_uint32),
-        ("tier", c_uint8),
-        ("level", c_uint8),
-        ("pad", c_uint8 * 2),
+        *_fields(c_uint64, "period_ns deadline_ns runtime_ns slice_ns timer_slack_ns"),
+        *_fields(c_uint64, "recovery_within_ns recovery_decay_ns"),
+        ("rate_monotonic", RmStep * MAX_RM_STEPS),
+        *_fields(c_uint32, "weight threads recovery_after flags"),
+        *_fields(c_uint8, "tier level overrun max_level"),
+        ("pad", c_uint8 * 4),
     ]
 
 
@@ -58,13 +77,8 @@ class Policy(Structure):
         ("seed", c_uint64),
         ("profile", c_char * NAME_LEN),
         ("order", c_uint32),
-        ("fair_share_permille", c_uint32),
-        ("nr_classes", c_uint32),
-        ("nr_rules", c_uint32),
-        ("nr_patterns", c_uint32),
-        ("nr_scanned", c_uint32),
-        ("bucket_mask", c_uint32),
-        ("subjects", c_uint32),
+        *_fields(c_uint32, "fair_share_permille background_share_permille power"),
+        *_fields(c_uint32, "nr_classes nr_rules nr_patterns nr_scanned bucket_mask subjects"),
         ("lengths", PolicyLengths * index.NR_TEXT_SUBJECTS),
         ("classes", PolicyClass * MAX_CLASSES),
     ]
@@ -99,29 +113,58 @@ class PolicyPattern(Structure):
 
 class ClassStats(Structure):
     _fields_ = [
-        ("nr_wakeups", c_uint64),
-        ("nr_runs", c_uint64),
-        ("nr_preemptions", c_uint64),
-        ("runtime_ns", c_uint64),
-        ("nr_held_back", c_uint64),
+        *_fields(c_uint64, "nr_wakeups nr_runs nr_preemptions runtime_ns nr_held_back nr_jobs nr_misses"),
+        *_fields(c_uint64, "nr_overruns nr_throttled nr_postponed nr_demoted nr_ignored"),
+        *_fields(c_uint64, "nr_over_population nr_lifted nr_releveled"),
         ("latency", c_uint32 * LATENCY_BUCKETS),
+        ("tardiness", c_uint32 * TARDINESS_BUCKETS),
     ]
 
 
 class SchedStats(Structure):
     _fields_ = [
-        ("tier_ns", c_uint64 * 3),
-        ("kthread_ns", c_uint64),
-        ("nr_owed", c_uint64),
-        ("nr_overdue", c_uint64),
-        ("nr_classified", c_uint64),
-        ("nr_held_back", c_uint64),
-        ("nr_no_context", c_uint64),
-        ("nr_restricted", c_uint64),
-        ("nr_slot_taken", c_uint64),
-        ("nr_path_overflow", c_uint64),
-        ("nr_cpu_offline", c_uint64),
-        ("nr_cpu_online", c_uint64),
+        ("tier_ns", c_uint64 * len(TIERS)),
+        *_fields(c_uint64, "kthread_ns nr_owed nr_overdue nr_classified nr_held_back nr_no_context"),
+        *_fields(c_uint64, "nr_restricted nr_slot_taken nr_path_overflow nr_cpu_offline nr_cpu_online"),
+        *_fields(c_uint64, "nr_timer_armed nr_timer_failed nr_unparked nr_drained nr_cpuperf"),
+        *_fields(c_uint64, "nr_quota_changes nr_events nr_events_dropped"),
+    ]
+
+
+class TaskCtx(Structure):
+    _fields_ = [
+        *_fields(c_uint64, "key release_at vtime exec_ns slice_used_ns slice_ns"),
+        ("class_index", c_uint32),
+        ("idle_cpu", c_int32),
+        ("weight", c_uint32),
+        ("flags", c_uint16),
+        *_fields(c_uint8, "tier level"),
+        *_fields(c_uint64, "woken_at queued_at abs_deadline_at job_deadline_at deadline_ns"),
+        ("budget_ns", c_int64),
+        *_fields(c_uint64, "replenish_at runtime_ns period_ns generation"),
+        ("comm", c_uint64 * (COMM_LEN // 8)),
+        *_fields(c_uint64, "cgroup_id task_group"),
+        *_fields(c_uint32, "uid gid exec_id"),
+        ("static_prio", c_int32),
+        *_fields(c_uint32, "sched_policy weight_epoch domain"),
+        ("layout", c_uint16),
+        *_fields(c_uint8, "class_tier class_level"),
+        *_fields(c_uint64, "miss_window_at quiet_since"),
+        ("nr_misses", c_uint32),
+        *_fields(c_uint8, "recovery max_level overrun member"),
+        ("member_generation", c_uint64),
+        ("min_deadline", c_uint64 * NR_LEVELS),
+        ("nr_donors", c_uint16 * NR_LEVELS),
+        ("slack_ns", c_uint64),
+        ("reserved", c_uint64 * 8),
+    ]
+
+
+class Event(Structure):
+    _fields_ = [
+        *_fields(c_uint64, "at_ns value generation"),
+        *_fields(c_uint32, "kind class_id pid tid"),
+        ("comm", c_char * COMM_LEN),
     ]
 
 
@@ -137,6 +180,7 @@ class ExitRecord(Structure):
 
 
 STRUCTS: dict[str, type[Structure]] = {
+    "rm_step": RmStep,
     "policy_class": PolicyClass,
     "policy_lengths": PolicyLengths,
     "policy": Policy,
@@ -145,8 +189,13 @@ STRUCTS: dict[str, type[Structure]] = {
     "policy_pattern": PolicyPattern,
     "class_stats": ClassStats,
     "sched_stats": SchedStats,
+    "task_ctx": TaskCtx,
+    "event": Event,
     "exit_record": ExitRecord,
 }
+# An object has the types that its maps, functions and variables name; a record that is only written need
+# not be among them.
+MAY_BE_MISSING = frozenset({"event"})
 HEAD_SIZE = ctypes.sizeof(Policy)
 TABLES = (PolicyBucket, PolicyRule, PolicyPattern)
 """The elements of the tables that follow a policy's head, in this order."""
@@ -164,6 +213,8 @@ def check_object(path: Path) -> None:
         raise HostError(f"{path} is no BPF object of schedctl", hint) from None
     for name, struct in STRUCTS.items():
         theirs = found[name]
+        if theirs is None and name in MAY_BE_MISSING:
+            continue
         ours = {
             field[0]: (getattr(struct, field[0]).offset, getattr(struct, field[0]).size)
             for field in struct._fields_
@@ -181,6 +232,8 @@ def encode(image: PolicyImage, slot: int, generation: int, seed: int = 0) -> byt
     policy.profile = image.profile.encode()
     policy.order = ORDERS.index(image.order)
     policy.fair_share_permille = int(image.fair_share * 1000)
+    policy.background_share_permille = int(image.background_share * 1000)
+    policy.power = POWERS.index(image.power)
     policy.nr_classes, policy.nr_rules = len(image.classes), built.nr_rules
     policy.nr_patterns, policy.nr_scanned = built.nr_patterns, built.nr_scanned
     policy.bucket_mask = len(built.buckets) // ctypes.sizeof(PolicyBucket) - 1
@@ -190,10 +243,29 @@ def encode(image: PolicyImage, slot: int, generation: int, seed: int = 0) -> byt
             policy.lengths[subject].prefix[word] = prefix >> 64 * word & (1 << 64) - 1
             policy.lengths[subject].suffix[word] = suffix >> 64 * word & (1 << 64) - 1
     for i, cls in enumerate(image.classes):
-        policy.classes[i] = PolicyClass(
-            cls.name.encode(), cls.period_ns, cls.deadline_ns, cls.weight, TIERS.index(cls.tier), cls.level
-        )
+        policy.classes[i] = _class_bytes(cls)
     return bytes(policy) + built.buckets + built.rules + built.patterns
+
+
+# Members that are in the image under the same name.
+_SAME = (
+    *("period_ns", "deadline_ns", "runtime_ns", "slice_ns", "timer_slack_ns"),
+    *("weight", "threads", "level", "max_level"),
+)
+
+
+def _class_bytes(cls: ImageClass) -> PolicyClass:
+    raw = PolicyClass(**{name: getattr(cls, name) for name in _SAME})
+    raw.name = cls.name.encode()
+    raw.tier, raw.overrun = TIERS.index(cls.tier), OVERRUNS.index(cls.overrun)
+    raw.flags = CLASS_MEASURED * cls.measured | CLASS_AUTO_LEVEL * bool(cls.rate_monotonic)
+    if cls.recovery:
+        raw.recovery_after = cls.recovery.after
+        raw.recovery_within_ns, raw.recovery_decay_ns = cls.recovery.within_ns, cls.recovery.decay_ns
+    for i, step in enumerate(cls.rate_monotonic):
+        at_most_ns = EVERY_PERIOD_NS if step.at_most_ns is None else step.at_most_ns
+        raw.rate_monotonic[i] = RmStep(at_most_ns, step.level)
+    return raw
 
 
 def table_sizes(head: bytes) -> tuple[int, ...]:
@@ -240,11 +312,30 @@ def _image_from(policy: Policy, data: bytes) -> PolicyImage:
     _, _, rules, patterns = split(data)
     classes = tuple(_class_from(policy.classes[i]) for i in range(policy.nr_classes))
     found, uids = tables.read_rules(rules, patterns, [cls.name for cls in classes])
-    share = Fraction(policy.fair_share_permille, 1000)
-    return PolicyImage(policy.profile.decode(), ORDERS[policy.order], share, classes, found, uids)
+    return PolicyImage(
+        policy.profile.decode(),
+        ORDERS[policy.order],
+        Fraction(policy.fair_share_permille, 1000),
+        classes,
+        found,
+        uids,
+        Fraction(policy.background_share_permille, 1000),
+        POWERS[policy.power],
+    )
 
 
 def _class_from(raw: Any) -> ImageClass:
+    steps = [step for step in raw.rate_monotonic if step.level]
+    recovery = Recovery(raw.recovery_after, raw.recovery_within_ns, raw.recovery_decay_ns)
     return ImageClass(
-        raw.name.decode(), TIERS[raw.tier], raw.level, raw.period_ns, raw.deadline_ns, raw.weight
+        raw.name.decode(),
+        TIERS[raw.tier],
+        **{name: getattr(raw, name) for name in _SAME},
+        overrun=OVERRUNS[raw.overrun],
+        recovery=recovery if recovery.after else None,
+        measured=bool(raw.flags & CLASS_MEASURED),
+        rate_monotonic=tuple(
+            RateStep(None if step.at_most_ns == EVERY_PERIOD_NS else step.at_most_ns, step.level)
+            for step in steps
+        ),
     )

@@ -9,17 +9,18 @@ from schedctl.image.model import ImageClass, ImageItem, ImageRule, PolicyImage
 from schedctl.profile.model import DEFAULT_CLASS, DEFAULT_WEIGHT, Origin, ThreadClass, Tier
 from schedctl.resolve.assignment import Assignment, ResolvedItem
 
+_DEFAULT = ThreadClass(DEFAULT_CLASS, "", (), 0, Tier.FAIR, None, None, None, DEFAULT_WEIGHT)
+
 
 def compile_image(assignment: Assignment) -> PolicyImage:
     """Classes with `default` first, the others as declared; raises ProfileError over a limit."""
-    weight = next((c.weight for c in assignment.classes if c.name == DEFAULT_CLASS), DEFAULT_WEIGHT)
-    default = ImageClass(DEFAULT_CLASS, Tier.FAIR, 0, 0, 0, weight)
+    default = next((c for c in assignment.classes if c.name == DEFAULT_CLASS), _DEFAULT)
     declared = [c for c in assignment.classes if c.name != DEFAULT_CLASS]
     image = PolicyImage(
         assignment.profile,
         assignment.policy.order,
         assignment.policy.fair_share,
-        (default, *(_compile_class(cls) for cls in declared)),
+        tuple(map(_compile_class, (default, *declared))),
         tuple(
             ImageRule(
                 rule.class_name,
@@ -30,6 +31,8 @@ def compile_image(assignment: Assignment) -> PolicyImage:
             for rule in assignment.rules
         ),
         tuple(sorted(set(assignment.realtime_uids))),
+        assignment.policy.background_share,
+        assignment.policy.power,
     )
     _check_limits(assignment, image)
     return image
@@ -37,7 +40,22 @@ def compile_image(assignment: Assignment) -> PolicyImage:
 
 def _compile_class(cls: ThreadClass) -> ImageClass:
     return ImageClass(
-        cls.name, cls.tier, cls.level or 0, cls.period_ns or 0, cls.deadline_ns or 0, cls.weight
+        cls.name,
+        cls.tier,
+        cls.level or 0,
+        cls.period_ns or 0,
+        cls.deadline_ns or 0,
+        cls.weight,
+        runtime_ns=cls.runtime_ns or 0,
+        overrun=cls.overrun,
+        threads=cls.threads or 0,
+        slice_ns=cls.slice_ns,
+        timer_slack_ns=cls.timer_slack_ns or 0,
+        max_level=cls.max_level,
+        recovery=cls.recovery,
+        measured=cls.measured,
+        # with a declared period the level is known
+        rate_monotonic=cls.rate_monotonic if cls.measured else (),
     )
 
 

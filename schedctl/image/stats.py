@@ -10,9 +10,8 @@ from fractions import Fraction
 
 from schedctl.errors import InternalError
 from schedctl.image import abi
-from schedctl.image.abi import LATENCY_BUCKETS
+from schedctl.image.abi import LATENCY_BUCKETS, TARDINESS_BUCKETS
 
-UNIT_NS = 64
 LINEAR_BUCKETS = 16
 SUB_BUCKETS = 16
 
@@ -34,8 +33,20 @@ Bounds = tuple[int, int | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Latency:
-    """Quantiles of a latency as bounds: the bucket that holds the value."""
+class Scale:
+    """A histogram's buckets: linear ones of `unit_ns`, then SUB_BUCKETS per power of two."""
+
+    unit_ns: int
+    buckets: int
+
+
+LATENCY = Scale(1 << 6, LATENCY_BUCKETS)
+TARDINESS = Scale(1 << 14, TARDINESS_BUCKETS)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantiles:
+    """As bounds: the bucket that holds the value."""
 
     p50: Bounds
     p99: Bounds
@@ -52,18 +63,26 @@ class ClassStats:
     nr_preemptions: int = 0
     runtime_ns: int = 0
     nr_held_back: int = 0
+    nr_jobs: int = 0
+    nr_misses: int = 0
+    nr_overruns: int = 0
+    nr_throttled: int = 0
+    nr_postponed: int = 0
+    nr_demoted: int = 0
+    nr_ignored: int = 0
+    nr_over_population: int = 0
+    nr_lifted: int = 0
+    nr_releveled: int = 0
     latency: tuple[int, ...] = (0,) * LATENCY_BUCKETS
+    tardiness: tuple[int, ...] = (0,) * TARDINESS_BUCKETS
 
-    def wakeup(self) -> Latency | None:
+    def wakeup(self) -> Quantiles | None:
         """Wake-up to running; None when there was none yet."""
-        if not any(self.latency):
-            return None
-        return Latency(
-            quantile(self.latency, Fraction(1, 2)),
-            quantile(self.latency, Fraction(99, 100)),
-            quantile(self.latency, Fraction(999, 1000)),
-            quantile(self.latency, Fraction(1)),
-        )
+        return quantiles(self.latency, LATENCY)
+
+    def late(self) -> Quantiles | None:
+        """Deadline to the end of the jobs that ended late; None when there was none yet."""
+        return quantiles(self.tardiness, TARDINESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +101,14 @@ class SchedStats:
     nr_path_overflow: int = 0
     nr_cpu_offline: int = 0
     nr_cpu_online: int = 0
+    nr_timer_armed: int = 0
+    nr_timer_failed: int = 0
+    nr_unparked: int = 0
+    nr_drained: int = 0
+    nr_cpuperf: int = 0
+    nr_quota_changes: int = 0
+    nr_events: int = 0
+    nr_events_dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,35 +131,46 @@ class ExitRecord:
         return ": ".join(part for part in (self.reason or self.kind_name, self.msg) if part)
 
 
-def bucket_bounds(bucket: int) -> Bounds:
-    """The latencies that a bucket holds; the inverse of latency_bucket() in bpf/sched_math.h."""
-    if not 0 <= bucket < LATENCY_BUCKETS:
-        raise InternalError(f"there is no latency bucket {bucket}")
+def bucket_bounds(bucket: int, scale: Scale = LATENCY) -> Bounds:
+    """The times that a bucket holds; the inverse of the bucket functions in bpf/sched_math.h."""
+    if not 0 <= bucket < scale.buckets:
+        raise InternalError(f"there is no bucket {bucket}")
     shift, step = (0, bucket) if bucket < LINEAR_BUCKETS else divmod(bucket - LINEAR_BUCKETS, SUB_BUCKETS)
     units = step if bucket < LINEAR_BUCKETS else (SUB_BUCKETS + step) << shift
-    low = units * UNIT_NS
-    return low, None if bucket == LATENCY_BUCKETS - 1 else low + (UNIT_NS << shift)
+    low = units * scale.unit_ns
+    return low, None if bucket == scale.buckets - 1 else low + (scale.unit_ns << shift)
 
 
-def quantile(latency: Sequence[int], share: Fraction) -> Bounds:
+def quantiles(counts: Sequence[int], scale: Scale) -> Quantiles | None:
+    """None without a value."""
+    if not any(counts):
+        return None
+    shares = (Fraction(1, 2), Fraction(99, 100), Fraction(999, 1000), Fraction(1))
+    return Quantiles(*(quantile(counts, share, scale) for share in shares))
+
+
+def quantile(counts: Sequence[int], share: Fraction, scale: Scale = LATENCY) -> Bounds:
     """The bounds of the smallest value with at least `share` of all values at or below it."""
-    wanted = -(-sum(latency) * share // 1)
+    wanted = -(-sum(counts) * share // 1)
     seen = 0
-    for bucket, count in enumerate(latency):
+    for bucket, count in enumerate(counts):
         seen += count
         if count and seen >= wanted:
-            return bucket_bounds(bucket)
+            return bucket_bounds(bucket, scale)
     raise InternalError("a quantile of no values")
 
 
 def decode_class_stats(per_cpu: Sequence[bytes]) -> ClassStats:
     """One element of class_stats, one value per CPU → their sum."""
     parts = [abi.ClassStats.from_buffer_copy(data) for data in per_cpu]
+    histograms = ("latency", "tardiness")
     scalars = {
-        f.name: sum(getattr(p, f.name) for p in parts) for f in fields(ClassStats) if f.name != "latency"
+        f.name: sum(getattr(p, f.name) for p in parts) for f in fields(ClassStats) if f.name not in histograms
     }
-    columns = [p.latency[:] for p in parts]
-    return ClassStats(**scalars, latency=tuple(map(sum, zip(*columns, strict=True))))
+    latency, tardiness = (
+        tuple(map(sum, zip(*(getattr(p, name)[:] for p in parts), strict=True))) for name in histograms
+    )
+    return ClassStats(**scalars, latency=latency, tardiness=tardiness)
 
 
 def decode_sched_stats(per_cpu: Sequence[bytes]) -> SchedStats:

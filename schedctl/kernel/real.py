@@ -37,7 +37,11 @@ OPS_MAP = "schedctl_ops"
 SLOT_MAPS = ("policy_a", "policy_b")
 # In the order of abi.TABLES; each is an array of maps with one table per slot.
 TABLE_MAPS = ("buckets", "rules", "patterns")
-PINNED_MAPS = ("policy", *SLOT_MAPS, *TABLE_MAPS, "class_stats", "sched_stats", "exit_record", "task_ctxs")
+# The kernel cancels the timers of a map that user space neither holds nor has pinned.
+PINNED_MAPS = (
+    *("policy", *SLOT_MAPS, *TABLE_MAPS, "class_stats", "sched_stats", "exit_record", "task_ctxs"),
+    "end_timers",
+)
 # An attach under load waits for every thread to pass through the kernel's bypass mode.
 SETTLE_S = 10.0
 POLL_S = 0.02

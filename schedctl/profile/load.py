@@ -237,10 +237,11 @@ class _Gatherer:
         if sound:
             profile = parse_profile(sound)
             problems += check_profile(sound, profile)
+            notes = tuple(problem for problem in problems if problem.severity == "note")
+            problems = [problem for problem in problems if problem.severity != "note"]
             if not any(problem.severity == "error" for problem in problems):
-                return Loaded(
-                    replace(profile, problems=sorted_problems(problems)), merged, tuple(self._layers)
-                )
+                profile = replace(profile, problems=sorted_problems(problems), notes=notes)
+                return Loaded(profile, merged, tuple(self._layers))
         raise ProfileError(tuple(dict.fromkeys(problems)))
 
     def _merged(self) -> Effective:

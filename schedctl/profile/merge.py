@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from schedctl.profile.document import Document, Path_, Value
-from schedctl.profile.model import Origin, Policy
+from schedctl.profile.model import Origin, Policy, Recovery
 
 Place = tuple[Document, Path_]
 Pieces = dict[Path_, tuple[Place, ...]]
@@ -22,6 +22,12 @@ A declared class has a piece of its own, ("classes", NAME), which keeps the orde
 """
 _POLICY_KEYS = tuple(field.name for field in fields(Policy))
 _OWN_KEYS = ("schedctl", "name", "extends", "when")
+_RECOVERY_KEYS = tuple(field.name.removesuffix("_ns") for field in fields(Recovery))
+# The mappings inside a class, and below each the keys that null takes back with it.
+_NESTED: dict[str, tuple[Path_, ...]] = {
+    "boost": (("max_level",), *(("recovery", key) for key in _RECOVERY_KEYS)),
+    "recovery": tuple((key,) for key in _RECOVERY_KEYS),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +88,25 @@ def _class(document: Document, name: str, keys: Value) -> Iterator[tuple[Path_, 
         return
     lists = [key for key in ("match", "match_add") if key in keys]
     for key in keys:
-        if key not in lists:
+        if key in _NESTED:
+            yield from _nested(document, (*here, key), keys[key])
+        elif key not in lists:
             yield (*here, key), ((document, (*here, key)),)
         elif key == lists[-1]:  # with both, the one list that they make
             yield (*here, lists[0]), tuple((document, (*here, k)) for k in lists)
+
+
+def _nested(document: Document, here: Path_, value: Value) -> Iterator[tuple[Path_, tuple[Place, ...]]]:
+    """A mapping's own keys; null takes all of them back, and of what is no mapping the schema complains."""
+    if value is None:
+        for rest in _NESTED[str(here[-1])]:
+            yield (*here, *rest), ((document, here),)
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        path: Path_ = (*here, key)
+        if key in _NESTED:
+            yield from _nested(document, path, inner)
+        else:
+            yield path, ((document, path),)
 
 
 def merge(low: Pieces, high: Pieces) -> Pieces:
@@ -102,6 +123,8 @@ def merge(low: Pieces, high: Pieces) -> Pieces:
         elif len(path) == 2 and path[0] == "classes":
             result.setdefault(path, places)
         else:
+            if len(path) > 3:  # below a mapping in a class, which stands where it was changed last
+                result.pop(path, None)
             result[path] = places
     return result
 
@@ -129,8 +152,6 @@ def effective(base: Document, pieces: Pieces, absent: Iterable[str] = ()) -> Eff
         if path[0] == "classes" and (path[1] in gone or (path[-1] in ("state", "when") and len(path) == 3)):
             continue
         _put(root, places, path, found)
-    if root.get("policy") == {}:  # all keys taken back
-        del root["policy"]
     # classes come last, as people write them
     if "classes" in root:
         root["classes"] = root.pop("classes")
@@ -148,25 +169,33 @@ def _put(root: dict[str, Any], places: dict[Path_, Place], path: Path_, found: t
         value = value_at(found[0])
         root.setdefault("classes", {})[path[1]] = {} if isinstance(value, dict) else value
         return
+    if path[-1] in ("match", "match_add") and len(path) == 3:
+        _put_items(root["classes"][path[1]], places, (*path[:2], "match"), found)
+        return
+    document, place = found[-1]
+    places.update((path[:n], (document, place[:n])) for n in range(3, len(path)))
+    value = value_at(found[-1])
+    if value is None:
+        return
     target = root
     for part in path[:-1]:
         target = target.setdefault(str(part), {})
         if not isinstance(target, dict):
             return
-    if path[-1] in ("match", "match_add") and len(path) == 3:
-        key: Path_ = (*path[:2], "match")
-        items = [(place, i) for place in found for i in range(len(_list(value_at(place))))]
-        if not items:
-            places[key] = found[-1]  # who took them away
-            return
-        places[key] = found[0]
-        target["match"] = [_list(value_at(place))[i] for place, i in items]
-        places.update(((*key, n), (place[0], (*place[1], i))) for n, (place, i) in enumerate(items))
+    target[str(path[-1])] = value
+    places[path] = found[-1]
+
+
+def _put_items(target: Any, places: dict[Path_, Place], key: Path_, found: tuple[Place, ...]) -> None:
+    if not isinstance(target, dict):
         return
-    value = value_at(found[-1])
-    if value is not None:
-        target[str(path[-1])] = value
-        places[path] = found[-1]
+    items = [(place, i) for place in found for i in range(len(_list(value_at(place))))]
+    if not items:
+        places[key] = found[-1]  # who took them away
+        return
+    places[key] = found[0]
+    target["match"] = [_list(value_at(place))[i] for place, i in items]
+    places.update(((*key, n), (place[0], (*place[1], i))) for n, (place, i) in enumerate(items))
 
 
 def _list(value: Any) -> list[Any]:

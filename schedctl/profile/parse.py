@@ -13,31 +13,41 @@ from schedctl.profile.document import Path_, Sourced
 def parse_profile(document: Sourced) -> model.Profile:
     """The profile, defaults resolved; the document must have passed the schema."""
     root: Any = document.value
-    policy = root.get("policy") or {}
     return model.Profile(
         name=root["name"],
         description=root.get("description", ""),
-        policy=model.Policy(
-            model.Order(policy.get("order", "edf")),
-            quantity.parse_share(policy["fair_share"])
-            if "fair_share" in policy
-            else model.DEFAULT_FAIR_SHARE,
-            _texts(policy.get("realtime_users", list(model.DEFAULT_REALTIME_USERS))),
-        ),
+        policy=_parse_policy(root.get("policy") or {}),
         classes=tuple(_parse_class(document, name) for name in root.get("classes") or {}),
         file=document.file,
+    )
+
+
+def _parse_policy(keys: dict[str, Any]) -> model.Policy:
+    shares = {
+        key: quantity.parse_share(keys[key]) for key in ("fair_share", "background_share") if key in keys
+    }
+    return model.Policy(
+        model.Order(keys.get("order", "edf")),
+        shares.get("fair_share", model.DEFAULT_FAIR_SHARE),
+        _texts(keys.get("realtime_users", list(model.DEFAULT_REALTIME_USERS))),
+        shares.get("background_share", model.DEFAULT_BACKGROUND_SHARE),
+        model.Power(keys.get("power", "balanced")),
+        model.CpuMax(keys.get("cpu_max", "refuse")),
     )
 
 
 def _parse_class(document: Sourced, name: str) -> model.ThreadClass:
     root: Any = document.value
     keys: dict[str, Any] = root["classes"][name]
-    level = keys.get("level")
+    measured = keys.get("period") == model.AUTO
+    period_ns = quantity.parse_period_ns(keys["period"]) if "period" in keys and not measured else None
+    steps = _parse_steps(keys) if keys.get("level") == model.AUTO else ()
+    level = model.level_of(steps, period_ns) if steps else keys.get("level")
     tier = model.Tier(keys.get("tier", "realtime" if level is not None else "fair"))
-    period_ns = quantity.parse_period_ns(keys["period"]) if "period" in keys else None
-    deadline_ns = quantity.parse_duration_ns(keys["deadline"]) if "deadline" in keys else None
-    if deadline_ns is None and level is not None:
+    deadline_ns = _duration(keys, "deadline")
+    if deadline_ns is None and level is not None and not measured:
         deadline_ns = model.default_deadline_ns(level, period_ns)
+    boost = keys.get("boost", {})
     return model.ThreadClass(
         name=name,
         description=keys.get("description", ""),
@@ -49,6 +59,47 @@ def _parse_class(document: Sourced, name: str) -> model.ThreadClass:
         deadline_ns=deadline_ns,
         weight=keys.get("weight", model.DEFAULT_WEIGHT),
         origin=document.key_origin(("classes", name)),
+        runtime_ns=quantity.parse_runtime_ns(keys["runtime"]) if "runtime" in keys else None,
+        overrun=model.Overrun(keys.get("overrun", "throttle")),
+        threads=keys.get("threads"),
+        slice_ns=_duration(keys, "slice", model.DEFAULT_SLICE_NS),
+        timer_slack_ns=_duration(keys, "timer_slack", _default_slack_ns(tier)),
+        max_level=_max_level(boost.get("max_level", model.default_max_level(tier))),
+        recovery=_parse_recovery(boost.get("recovery", {})),
+        measured=measured,
+        rate_monotonic=steps,
+    )
+
+
+def _duration(keys: dict[str, Any], key: str, default: Any = None) -> Any:
+    return quantity.parse_duration_ns(keys[key]) if key in keys else default
+
+
+def _default_slack_ns(tier: model.Tier) -> int | None:
+    return model.REALTIME_SLACK_NS if tier is model.Tier.REALTIME else None
+
+
+def _max_level(value: int | str) -> int:
+    return 0 if isinstance(value, str) else value
+
+
+def _parse_recovery(keys: dict[str, Any]) -> model.Recovery | None:
+    """None, too, where a key is missing: layers may bring them one by one, so that rules.py says so."""
+    if not {"after", "within", "decay"} <= keys.keys():
+        return None
+    return model.Recovery(
+        keys["after"], quantity.parse_duration_ns(keys["within"]), quantity.parse_duration_ns(keys["decay"])
+    )
+
+
+def _parse_steps(keys: dict[str, Any]) -> tuple[model.RateStep, ...]:
+    if "rate_monotonic" not in keys:
+        return model.DEFAULT_RATE_MONOTONIC
+    return tuple(
+        model.RateStep(None, step["else"])
+        if "else" in step
+        else model.RateStep(quantity.parse_period_ns(step["at_most"]), step["level"])
+        for step in keys["rate_monotonic"]
     )
 
 

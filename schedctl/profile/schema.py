@@ -13,7 +13,7 @@ from schedctl.errors import Problem
 from schedctl.paths import schemas_dir
 from schedctl.profile.accept import compile_schema
 from schedctl.profile.document import Document, Path_, Value, format_path, problem_at
-from schedctl.profile.model import Origin
+from schedctl.profile.model import AUTO, NO_LIFT, Origin
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -25,13 +25,21 @@ _TYPES = {
     "integer": "a whole number",
     "boolean": "true or false",
 }
+
+
+def _own_period(text: str) -> int | None:
+    return None if text == AUTO else quantity.parse_period_ns(text)
+
+
 _FORMATS: dict[str, tuple[Callable[[str], object], str, str]] = {
     "duration": (quantity.parse_duration_ns, "a duration", "2ms"),
     "period": (quantity.parse_period_ns, "a duration or a rate", "16ms, 60Hz or 128/48kHz"),
+    "own_period": (_own_period, "a duration or a rate", "16ms, 60Hz, 128/48kHz, or auto"),
     "share": (quantity.parse_share, "a share", "10%"),
     "nice": (quantity.parse_nice, "a nice value or a range of them, lowest first", "5 or '-20..-5'"),
 }
 PARSERS = {name: parse for name, (parse, _, _) in _FORMATS.items()}
+_MANY = 8  # keys for one hint
 _HEAD = ("schedctl", "name", "extends")
 _NAME_HINT = "a to z, 0 to 9, '_' and '-', at most 31 characters, beginning with a letter or digit"
 
@@ -97,6 +105,8 @@ def _explain(document: Document, error: ValidationError) -> Iterator[Problem]:
     keyword: Any = error.validator
     if keyword == "oneOf":
         yield from _explain_alternatives(document, error, path)
+    elif keyword == "anyOf":
+        yield from _explain_number_or_word(document, error, path)
     elif keyword == "additionalProperties":
         known = list(schema.get("properties", {}))
         for key in [k for k in value if k not in known]:
@@ -104,6 +114,8 @@ def _explain(document: Document, error: ValidationError) -> Iterator[Problem]:
             said = (f"unknown key {key!r}", _did_you_mean(key, known))
             if key == "not":
                 said = ("a 'not' inside a 'not'", "write it as an item of its own")
+            if known == ["else"]:
+                said = (f"{key!r} beside 'else'", "write 'else' as a step of its own, the last one")
             if key in _HEAD and "classes" in known:
                 said = (
                     f"a drop-in cannot say {key!r}",
@@ -139,6 +151,20 @@ def _explain_alternatives(document: Document, error: ValidationError, path: Path
         yield problem_at(document.origin(path), path, *_say_text(value))
 
 
+def _explain_number_or_word(document: Document, error: ValidationError, path: Path_) -> Iterator[Problem]:
+    """`anyOf` of one word and a range: what is wrong about a number is said by the range."""
+    value: Any = error.instance
+    alternatives: Any = error.validator_value
+    (word,), number = (part.get("enum", part) for part in alternatives)
+    bounds = f"{number['minimum']} to {number['maximum']}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        hint = f"{bounds}, or {word}" if word == NO_LIFT else bounds
+        yield problem_at(document.origin(path), path, f"{value} is out of range", hint)
+    else:
+        message = f"expected a whole number or {word}, not {_show(value)}"
+        yield problem_at(document.origin(path), path, message, f"{bounds}, or {word}")
+
+
 def _say_text(value: Value) -> tuple[str, str | None]:
     if value == "":
         return "an empty pattern matches nothing", "write a name or a glob"
@@ -170,6 +196,10 @@ def _say(keyword: str, value: Any, error: ValidationError) -> tuple[str, str | N
         return f"{value} is out of range", f"{low} to {high}"
     if keyword == "maxProperties":
         return f"{len(value)} classes, at most {wanted - 1} beside 'default'", "merge some of them"
+    if keyword == "maxItems":
+        return f"{len(value)} of them, at most {wanted}", "merge some of them"
+    if keyword == "minItems" and error.path and error.path[-1] == "rate_monotonic":
+        return "this is empty, and would give no level", "write at least '{else: 3}', or remove the key"
     if keyword in ("minItems", "minProperties"):
         return "this is empty, and would match nothing", "write at least one rule, or remove the key"
     if keyword == "maxLength":
@@ -196,6 +226,8 @@ def _say_type(value: Any, error: ValidationError) -> tuple[str, str | None]:
         return message, f"{schema['minimum']} to {schema['maximum']}"
     if kind == "boolean":
         return message, "true or false, without quotes"
+    if kind == "object" and 0 < len(keys := schema.get("properties", {})) < _MANY:
+        return message, f"its keys are {', '.join(keys)}"
     if kind == "array" and isinstance(value, dict):
         return message, "begin each item with '- '"
     if kind == "array":

@@ -11,7 +11,7 @@ from typing import Any
 from schedctl.profile.document import Path_
 from schedctl.profile.load import Loaded
 from schedctl.profile.merge import Effective
-from schedctl.profile.model import DEFAULT_CLASS, Profile, ThreadClass, Tier
+from schedctl.profile.model import DEFAULT_CLASS, Profile, RateStep, ThreadClass, Tier
 from schedctl.quantity import format_duration, format_share
 
 DEFAULT = "default"
@@ -45,22 +45,48 @@ def _policy_defaults(profile: Profile) -> dict[str, Any]:
     return {
         "order": policy.order.value,
         "fair_share": format_share(policy.fair_share),
+        "background_share": format_share(policy.background_share),
+        "cpu_max": policy.cpu_max.value,
+        "power": policy.power.value,
         "realtime_users": list(policy.realtime_users),
     }
 
 
 def _class_defaults(cls: ThreadClass) -> dict[str, Any]:
+    slices = {"slice": format_duration(cls.slice_ns)}
     if cls.name == DEFAULT_CLASS:
-        return {"weight": cls.weight}
+        return {"weight": cls.weight, **slices}
     found: dict[str, Any] = {"precedence": cls.precedence, "tier": cls.tier.value}
-    if cls.tier is Tier.REALTIME:
-        assert cls.deadline_ns is not None
-        return found | {"deadline": format_duration(cls.deadline_ns)}
-    return found | {"weight": cls.weight}
+    if cls.tier is not Tier.REALTIME:
+        return found | {"weight": cls.weight, **slices}
+    if cls.rate_monotonic:
+        found["rate_monotonic"] = list(map(_step, cls.rate_monotonic))
+    if cls.deadline_ns is not None:  # else it is the measured period
+        found["deadline"] = format_duration(cls.deadline_ns)
+    if cls.runtime_ns is not None:
+        found["overrun"] = cls.overrun.value
+    assert cls.timer_slack_ns is not None
+    found |= {**slices, "timer_slack": format_duration(cls.timer_slack_ns)}
+    if cls.recovery:
+        found["boost"] = {"max_level": cls.max_level}
+    return found
+
+
+def _step(step: RateStep) -> dict[str, Any]:
+    if step.at_most_ns is None:
+        return {"else": step.level}
+    return {"at_most": format_duration(step.at_most_ns), "level": step.level}
 
 
 def _missing(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in defaults.items() if key not in values}
+    """The defaults of what nobody set, inside of mappings, too."""
+    found = {}
+    for key, default in defaults.items():
+        if key not in values:
+            found[key] = default
+        elif isinstance(default, dict):
+            found[key] = values[key] | _missing(values[key], default)
+    return found
 
 
 def dump(found: Effective, origins: bool = False) -> str:
@@ -115,7 +141,18 @@ def _class_rows(name: str, keys: dict[str, Any]) -> Iterator[Row]:
             for i, item in enumerate(value):
                 yield f"      - {flow(item)}", (*here, key, i)
         else:
-            yield f"    {key}: {flow(value)}", (*here, key)
+            yield from _key_rows(4, (*here, key), value)
+
+
+def _key_rows(indent: int, path: Path_, value: Any) -> Iterator[Row]:
+    """A mapping has a line per key, for each has a place of its own."""
+    head = " " * indent + f"{path[-1]}:"
+    if not isinstance(value, dict):
+        yield f"{head} {flow(value)}", path
+        return
+    yield head, None
+    for key, inner in value.items():
+        yield from _key_rows(indent + 2, (*path, key), inner)
 
 
 def flow(value: Any) -> str:

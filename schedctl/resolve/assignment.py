@@ -77,6 +77,8 @@ class Assignment:
     """Whose threads an item that is not trusted may lift above the fair tier."""
     problems: tuple[Problem, ...] = field(default=(), compare=False)
     """Warnings: the profile's, and the names that this host does not know."""
+    notes: tuple[Problem, ...] = field(default=(), compare=False)
+    """The profile's."""
 
 
 def resolve(profile: Profile, facts: HostFacts | None = None) -> Assignment:
@@ -98,6 +100,7 @@ def resolve(profile: Profile, facts: HostFacts | None = None) -> Assignment:
         tuple(rules),
         accounts.realtime_uids(profile),
         sorted_problems((*profile.problems, *accounts.problems)),
+        profile.notes,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from schedctl.profile.model import DEFAULT_CLASS, Tier
+from schedctl.profile.model import DEFAULT_CLASS, ThreadClass, Tier
 from schedctl.resolve.assignment import Assignment, ResolvedItem, Rule
 from schedctl.resolve.match import Decision, SchedPolicy, Thread, classify, failed_predicates, tier_of
 
@@ -59,7 +59,7 @@ class Explanation:
 def explain(assignment: Assignment, thread: Thread) -> Explanation:
     decision = classify(assignment, thread)
     verdicts = (_verdict(assignment, thread, decision, rank) for rank in range(len(assignment.rules)))
-    return Explanation(thread, decision, tuple(verdicts), tuple(_notes(thread, decision)))
+    return Explanation(thread, decision, tuple(verdicts), tuple(_notes(assignment, thread, decision)))
 
 
 def predicates(item: ResolvedItem) -> tuple[str, ...]:
@@ -140,7 +140,7 @@ def _quoted(value: object) -> str:
     return repr(value) if isinstance(value, str) else str(value)
 
 
-def _notes(thread: Thread, decision: Decision) -> Iterator[str]:
+def _notes(assignment: Assignment, thread: Thread, decision: Decision) -> Iterator[str]:
     if thread.policy is SchedPolicy.IDLE:
         yield "SCHED_IDLE: it is background, whatever its class"
     elif thread.policy is SchedPolicy.BATCH:
@@ -150,3 +150,15 @@ def _notes(thread: Thread, decision: Decision) -> Iterator[str]:
         yield f"{name}: the kernel's own class comes before sched_ext; this one has no effect"
     if thread.kthread and decision.effective == DEFAULT_CLASS:
         yield "a kernel thread that is bound to one CPU runs before level 7, so that I/O goes on"
+    for cls in assignment.classes:
+        if cls.name == decision.effective and decision.tier is Tier.REALTIME:
+            yield from _class_notes(cls)
+
+
+def _class_notes(cls: ThreadClass) -> Iterator[str]:
+    """What the running scheduler decides about a thread of the class."""
+    if len(set(cls.levels)) > 1:
+        others = ", ".join(map(str, dict.fromkeys(cls.levels)))
+        yield f"level {cls.level} until its period is measured, then by rate_monotonic one of {others}"
+    if cls.threads is not None:
+        yield f"at most {cls.threads} threads have this level at a time; the others are fair"

@@ -53,6 +53,25 @@ def test_the_highest_precedence_wins(run: Run) -> None:
     assert (rules["low"]["file"], rules["low"]["line"], rules["low"]["column"]) == ("<stdin>", 6, 13)
 
 
+def test_what_the_running_scheduler_decides(run: Run) -> None:
+    text = (
+        "schedctl: 1\nname: x\nclasses:\n"
+        "  game: {match: [{user: root}], level: auto, period: auto, threads: 2}\n"
+        "  fixed: {match: [{comm: f}], level: auto, period: 10ms, precedence: 1}\n"
+    )
+
+    def notes(thread: str) -> list[str]:
+        words = ["explain", "--profile", "-", "--facts", FACTS, "--thread", thread, "--json"]
+        found: list[str] = checked("explain", run(*words, stdin=text)[1])["notes"]
+        return found
+
+    assert notes("comm=a,uid=0") == [
+        "level 3 until its period is measured, then by rate_monotonic one of 7, 6, 5, 3",
+        "at most 2 threads have this level at a time; the others are fair",
+    ]
+    assert notes("comm=f,uid=0") == []
+
+
 def test_privilege_holds_back(run: Run) -> None:
     found = explained(run, "comm=data-loop.0,exe=/usr/bin/pipewire,user=bob")
     assert (found["class"], found["matched"], found["tier"]) == ("default", "audio", "fair")

@@ -64,6 +64,45 @@ def test_cat_says_where_each_value_comes_from(layered: Run) -> None:
     assert document["origins"]["classes.game.deadline"] == f"{mine}:5"
 
 
+WHOLE = """\
+schedctl: 1
+name: whole
+policy: {background_share: 2.5%}
+classes:
+  control:
+    match: [{comm: c}]
+    level: 5
+    period: 100Hz
+    runtime: 2ms
+    boost: {recovery: {after: 3, within: 1s, decay: 2s}}
+  frames: {match: [{comm: f}], level: auto, period: auto}
+  default: {slice: 10ms}
+"""
+
+
+def test_cat_says_the_defaults_that_act(run: Run) -> None:
+    (folder() / "whole.yaml").write_text(WHOLE)
+    (folder() / "whole.yaml.d").mkdir()
+    dropin = folder() / "whole.yaml.d" / "1.yaml"
+    dropin.write_text("classes: {control: {boost: {recovery: {decay: 5s}}, slice: 1ms}}\n")
+    document = checked("cat", run("cat", "whole", "--origins", "--json")[1])
+    origins, classes = document["origins"], document["profile"]["classes"]
+    here = "classes.control.boost"
+    assert origins[f"{here}.recovery.after"] == f"{folder() / 'whole.yaml'}:10"
+    assert origins[f"{here}.recovery.decay"] == f"{dropin}:1"
+    assert (origins[f"{here}.max_level"], classes["control"]["boost"]["max_level"]) == ("default", 7)
+    assert origins["classes.control.slice"] == f"{dropin}:1"
+    defaults = {path for path, place in origins.items() if place == "default"}
+    assert defaults >= {"policy.power", "policy.cpu_max", "classes.control.overrun"}
+    assert defaults >= {"classes.frames.rate_monotonic", "classes.frames.slice", "classes.default.weight"}
+    assert not {"classes.frames.deadline", "classes.frames.overrun", "classes.default.boost"} & set(origins)
+    out = run("cat", "whole", "--origins")[1]
+    assert "        decay: 5s" in out
+    assert out.count("# default, the period") == 1
+    assert run("show", "-", stdin=out)[1] == run("show", "whole")[1]
+    checked("show", run("show", "whole", "--json")[1])
+
+
 @pytest.mark.parametrize("words", [["cat", "mine"], ["cat", "mine", "--origins"]])
 def test_what_cat_prints_is_the_same_profile(layered: Run, words: list[str]) -> None:
     out = layered(*words)[1]

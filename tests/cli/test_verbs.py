@@ -112,7 +112,9 @@ def test_exit_codes(run: Run, words: list[str], status: int) -> None:
     verb = words[0] if words and words[0] in VERBS else "version"
     document = checked(verb, out)
     assert (code, document["exit"]) == (status, status)
-    assert (document["problems"] != []) == (status != 0)
+    severities = {problem["severity"] for problem in document["problems"]}
+    assert ("error" in severities) == (status not in (0, 2))
+    assert "warning" not in severities
     assert err == ""
 
 
@@ -121,6 +123,14 @@ def test_all_problems_at_once_with_their_places(run: Run) -> None:
     assert "bad.yaml:4:40: error: 60 is out of range" in err
     assert "bad.yaml:4:44: error: unknown key 'tire'" in err
     assert "did you mean 'tier'?" in err
+
+
+def test_only_validate_has_notes(run: Run) -> None:
+    code, out, err = run("validate", "good")
+    assert (code, out) == (0, "good: valid\n")
+    assert "good.yaml:4:40: note: only the shares" in err
+    for verb in ("show", "cat"):
+        assert run(verb, "good")[2] == ""
 
 
 def test_standard_input(run: Run) -> None:
@@ -141,6 +151,9 @@ def test_show_is_the_image_document(run: Run) -> None:
         "level": 6,
         "deadline_ns": 4_000_000,
         "weight": 100,
+        "slice_ns": 4_000_000,
+        "timer_slack_ns": 1,
+        "max_level": 7,
     }
 
 

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import subprocess
 from contextlib import suppress
 from dataclasses import fields
+from enum import Enum, IntEnum, IntFlag
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from schedctl.image import abi, index
 from schedctl.image.abi import HEAD_SIZE, STRUCTS, check_object, decode, encode
 from schedctl.image.model import ImageClass, PolicyImage
 from schedctl.image.stats import (
+    TARDINESS,
     ClassStats,
     ExitRecord,
     SchedStats,
@@ -29,6 +32,7 @@ from schedctl.image.stats import (
     encode_exit_record,
     quantile,
 )
+from schedctl.image.task import EventKind, TaskFlag
 from schedctl.kernel.protocol import NR_SLOTS
 from schedctl.profile.model import Order, Tier
 from tests.sched.programs import ROOT
@@ -37,12 +41,21 @@ from tests.strategies import images
 HEADER = ROOT / "bpf" / "intf.h"
 CONSTANTS = (
     *("ABI_VERSION", "MAX_CLASSES", "NAME_LEN"),
-    *("LATENCY_BUCKETS", "EXIT_REASON_LEN", "EXIT_MSG_LEN"),
+    *("LATENCY_BUCKETS", "TARDINESS_BUCKETS", "NR_LEVELS", "MAX_RM_STEPS", "EVENT_RING_BYTES", "TASK_LAYOUT"),
+    *("EXIT_REASON_LEN", "EXIT_MSG_LEN", "CLASS_MEASURED", "CLASS_AUTO_LEVEL"),
 )
 INDEX_CONSTANTS = (
     *("MAX_RULES", "MAX_PATTERNS", "MAX_RULE_PATTERNS", "MAX_BUCKET_RULES", "MAX_SCANNED", "MAX_LENGTHS"),
     *("MAX_PROBES", "PATTERN_LEN", "NR_TEXT_SUBJECTS"),
 )
+# Prefix of an enum's names -> Python's view, whose members are in the same order or have the same value.
+ENUMS: dict[str, tuple[Enum, ...]] = {
+    "ORDER": abi.ORDERS,
+    "TIER": abi.TIERS,
+    "OVERRUN": abi.OVERRUNS,
+    "POWER": abi.POWERS,
+}
+NUMBERS: dict[str, type[IntEnum | IntFlag]] = {"TASK": TaskFlag, "EVENT": EventKind}
 SUBJECTS = tuple(f"SUBJECT_{subject.name}" for subject in index.Subject)
 PLAIN = PolicyImage("x", Order.EDF, Fraction(1, 10), (ImageClass("default", Tier.FAIR, 0, 0, 0, 100),), ())
 
@@ -51,7 +64,7 @@ PLAIN = PolicyImage("x", Order.EDF, Fraction(1, 10), (ImageClass("default", Tier
 def facts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
     """What gcc says of intf.h: constants, sizes, offsets and sizes of members."""
     names = [*CONSTANTS, *INDEX_CONSTANTS, *SUBJECTS, "ANCHOR_EQUAL", "ANCHOR_PREFIX", "ANCHOR_SUFFIX"]
-    names += ["ORDER_EDF", "ORDER_FIXED_PRIORITY", "TIER_REALTIME", "TIER_FAIR", "TIER_BACKGROUND"]
+    names += [f"{prefix}_{member.name}" for prefix, found in (ENUMS | NUMBERS).items() for member in found]
     for struct, python in STRUCTS.items():
         names.append(f"sizeof(struct {struct})")
         for field in python._fields_:
@@ -74,8 +87,15 @@ def test_constants(facts: dict[str, int]) -> None:
     assert [facts[name] for name in SUBJECTS] == list(index.Subject)
     anchors = [facts[f"ANCHOR_{name}"] for name in ("EQUAL", "PREFIX", "SUFFIX")]
     assert anchors == [index.EQUAL, index.PREFIX, index.SUFFIX]
-    assert [facts[f"ORDER_{order.name}"] for order in abi.ORDERS] == list(range(len(Order)))
-    assert [facts[f"TIER_{tier.name}"] for tier in abi.TIERS] == list(range(len(Tier)))
+    for prefix, members in ENUMS.items():
+        assert [facts[f"{prefix}_{member.name}"] for member in members] == list(range(len(type(members[0]))))
+    for prefix, numbers in NUMBERS.items():
+        assert {facts[f"{prefix}_{number.name}"]: number for number in numbers} == {
+            number.value: number for number in numbers
+        }
+        assert len(re.findall(rf"^\t{prefix}_[A-Z_]+ = (\d|1 << \d),", HEADER.read_text(), re.M)) == len(
+            numbers
+        )
 
 
 @pytest.mark.parametrize("struct", STRUCTS)
@@ -159,6 +179,8 @@ def test_an_object_of_this_header_passes(tmp_path: Path) -> None:
         ("policy_bucket", {"policy_bucket ": "policy_slot "}),
         ("class_stats", {"LATENCY_BUCKETS = 336": "LATENCY_BUCKETS = 320"}),
         ("sched_stats", {"u64 nr_cpu_online;": "u64 nr_cpu_online; u64 nr_more;"}),
+        ("task_ctx", {"u32 exec_id;": "u32 exec_seq;"}),
+        ("event", {"u32 pid;": "u64 pid;"}),
         ("exit_record", {"s64 exit_code;": "u64 exited_at;"}),
     ],
 )
@@ -222,6 +244,7 @@ def test_statistics_are_summed_over_the_cpus(cpus: list[tuple[int, int, int]]) -
     for runs, wakeups, bucket in cpus:
         value = abi.ClassStats(nr_runs=runs, runtime_ns=runs + 1)
         value.latency[bucket] = wakeups
+        value.tardiness[min(bucket, abi.TARDINESS_BUCKETS - 1)] = runs
         values.append(bytes(value))
     stats = decode_class_stats(values)
     assert stats.nr_runs == sum(runs for runs, _, _ in cpus)
@@ -233,6 +256,10 @@ def test_statistics_are_summed_over_the_cpus(cpus: list[tuple[int, int, int]]) -
     else:
         assert latency.max == bucket_bounds(max(bucket for _, wakeups, bucket in cpus if wakeups))
         assert latency.p50[0] <= latency.p99[0] <= latency.p999[0] <= latency.max[0]
+    late = stats.late()
+    assert (late is None) == (not stats.nr_runs)
+    if late is not None:
+        assert late.max[0] in {bucket_bounds(bucket, TARDINESS)[0] for bucket in range(abi.TARDINESS_BUCKETS)}
     totals = decode_sched_stats([bytes(abi.SchedStats((runs, 1, 2), 3)) for runs, _, _ in cpus])
     assert totals.tier_ns == (stats.nr_runs, len(cpus), 2 * len(cpus))
     assert (totals.kthread_ns, totals.nr_cpu_online) == (3 * len(cpus), 0)
@@ -243,8 +270,11 @@ def test_every_counter_is_decoded() -> None:
         b"".join(i.to_bytes(8, "little") for i in range(ctypes.sizeof(abi.SchedStats) // 8))
     )
     stats = decode_sched_stats([bytes(raw)])
-    assert [getattr(stats, field.name) for field in fields(SchedStats)] == [(0, 1, 2), *range(3, 14)]
+    assert [getattr(stats, field.name) for field in fields(SchedStats)] == [(0, 1, 2), *range(3, 22)]
     assert ClassStats() == decode_class_stats([bytes(abi.ClassStats())])
+    scalars = [field[0] for field in abi.ClassStats._fields_ if field[0] not in ("latency", "tardiness")]
+    for i, name in enumerate(scalars):
+        assert getattr(decode_class_stats([bytes(abi.ClassStats(**{name: i + 1}))]), name) == i + 1
 
 
 @given(

@@ -59,9 +59,9 @@ def test_an_image() -> None:
         Fraction(1, 10),
         (
             ImageClass("default", Tier.FAIR, 0, 0, 0, 50),
-            ImageClass("late", Tier.REALTIME, 1, 0, 128_000_000, 100),
-            ImageClass("game", Tier.REALTIME, 7, 0, 2_000_000, 100),
-            ImageClass("slow", Tier.BACKGROUND, 0, 0, 0, 10_000),
+            ImageClass("late", Tier.REALTIME, 1, 0, 128_000_000, 100, timer_slack_ns=1),
+            ImageClass("game", Tier.REALTIME, 7, 0, 2_000_000, 100, timer_slack_ns=1),
+            ImageClass("slow", Tier.BACKGROUND, 0, 0, 0, 10_000, max_level=1),
         ),
         (
             ImageRule("game", ImageItem(comm=("g*",), cgroup=("/x", "y"))),

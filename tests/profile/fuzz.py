@@ -28,6 +28,33 @@ LOADER = Loader()
 LIMIT_S = 1.0
 SEEDS = [path.read_bytes() for path in sorted((ROOT / "profiles").glob("*.yaml"))]
 SEEDS = [seed.replace(b"extends: [desktop]\n", b"") for seed in SEEDS]
+# What no shipped profile has to say.
+SEEDS.append(b"""schedctl: 1
+name: whole
+policy: {order: edf, fair_share: 20%, background_share: 2.5%, cpu_max: ignore, power: performance}
+classes:
+  default: {slice: 10ms, weight: 50}
+  measured:
+    match: [{comm: a}]
+    level: auto
+    rate_monotonic: [{at_most: 5ms, level: 6}, {at_most: 30Hz, level: 4}, {else: 2}]
+    period: auto
+    timer_slack: 50us
+    boost:
+      max_level: none
+  budget:
+    match: [{comm: b}]
+    level: 5
+    period: 60Hz
+    deadline: 8ms
+    runtime: 2.5ms
+    overrun: postpone
+    threads: 4
+    slice: 500us
+    boost:
+      max_level: 6
+      recovery: {after: 3, within: 1s, decay: 2s}
+""")
 TOKENS = [
     *(b"null", b"true", b"on", b"~", b"0", b"-1", b"7", b"8", b"07", b"1e999", b".inf", b"9" * 5000, b"1:30"),
     *(b"60Hz", b"1/0Hz", b"1/48kHz", b"0s", b"1ns", b"99999999999s", b"2ms", b"1.5.5ms", b"100%", b"-1%"),
@@ -65,6 +92,19 @@ TOKENS = [
     ),
     *("é".encode(), "😀".encode(), "\u2028".encode(), b"\r", b"\n", b" " * 40, b"a" * 300, b"?", b"? x\n"),
     *(b"level", b"tier", b"period", b"deadline", b"weight", b"match", b"match_add", b"state", b"absent"),
+    *(b"runtime", b"overrun", b"threads", b"slice", b"timer_slack", b"boost", b"recovery", b"max_level"),
+    *(b"auto", b"rate_monotonic", b"at_most", b"else", b"after", b"within", b"decay", b"background_share"),
+    *(
+        b"throttle",
+        b"postpone",
+        b"demote",
+        b"ignore",
+        b"refuse",
+        b"performance",
+        b"1000s",
+        b"250us",
+        b"100us",
+    ),
     *(b"extends: [a]\n", b"when: cpus >= 8\n", b"when: (" + b"(" * 100 + b"\n", b"policy: null\n"),
     *(
         b"not",

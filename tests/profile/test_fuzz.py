@@ -49,6 +49,21 @@ def test_any_text_survives_cat(said: str) -> None:
 
 
 items = st.fixed_dictionaries({"comm": st.sampled_from(["a", "b*", "on", "c d"])})
+recoveries = st.fixed_dictionaries(
+    {},
+    optional={
+        "after": st.none() | st.integers(1, 3),
+        "within": st.none() | st.sampled_from(["1s", "2s"]),
+        "decay": st.none() | st.just("4s"),
+    },
+)
+boosts = st.fixed_dictionaries(
+    {},
+    optional={
+        "max_level": st.none() | st.just("none") | st.integers(5, 7),
+        "recovery": st.none() | recoveries,
+    },
+)
 classes = st.fixed_dictionaries(
     {},
     optional={
@@ -57,6 +72,7 @@ classes = st.fixed_dictionaries(
         "level": st.none() | st.integers(1, 7),
         "state": st.sampled_from(["absent", "present", None]),
         "description": st.none() | st.sampled_from(["one", "two"]),
+        "boost": st.none() | boosts,
     },
 )
 dropins = st.fixed_dictionaries(

@@ -151,6 +151,34 @@ def test_null_takes_a_key_back(machine: Machine) -> None:
     assert str(loaded.profile.policy.fair_share) == "1/10"
 
 
+def test_mappings_of_a_class_merge_key_by_key(machine: Machine) -> None:
+    machine.file("usr/base.yaml", GAME)
+    boost = "boost: {max_level: 6, recovery: {after: 3, within: 1s, decay: 2s}}"
+    machine.file("etc/base.yaml.d/1.yaml", f"classes: {{game: {{{boost}}}}}")
+    dropin = machine.file("etc/a.yaml.d/2.yaml")
+    machine.file("etc/a.yaml", "extends: [base]")
+
+    def with_boost(said: str) -> Any:
+        dropin.write_text(f"classes:\n  game:\n    boost: {said}\n")
+        return machine.game().get("boost")
+
+    recovery = {"after": 3, "within": "1s", "decay": "2s"}
+    assert with_boost("{max_level: 7}") == {"max_level": 7, "recovery": recovery}
+    assert with_boost("{recovery: {after: 5}}") == {"max_level": 6, "recovery": recovery | {"after": 5}}
+    assert with_boost("{max_level: null}") == {"recovery": recovery}
+    assert with_boost("{recovery: null}") == {"max_level": 6}
+    assert with_boost("null") is None
+    assert with_boost("{}") == {"max_level": 6, "recovery": recovery}
+    with_boost("{recovery: {after: 5}}")
+    found = machine.load().effective
+    places = {key: found.origin(("classes", "game", "boost", "recovery", key)) for key in recovery}
+    assert {key: Path(place.file).name for key, place in places.items()} == {
+        "after": "2.yaml",
+        "within": "1.yaml",
+        "decay": "1.yaml",
+    }
+
+
 def test_match_replaces_and_match_add_appends(machine: Machine) -> None:
     machine.file("usr/base.yaml", GAME)
     machine.file("etc/a.yaml", "extends: [base]\nclasses: {game: {match_add: [{comm: two}]}}")

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,9 @@ import jsonschema
 import pytest
 
 from schedctl.errors import ProfileError
+from schedctl.profile import load_profile_bytes
 from schedctl.profile.document import load_bytes
+from schedctl.profile.model import Policy, Profile
 from schedctl.profile.schema import check_document
 from tests.profile.test_bad import CASES
 from tests.sched.programs import ROOT
@@ -27,6 +31,7 @@ PROFILES = sorted((ROOT / "profiles").glob("*.yaml"))
 # What a schema says in a format of ours, and what readers of YAML see differently: 5.0 and 07 as numbers,
 # an empty value as null, << as a key that merges.
 OURS = {
+    "deadline-auto",
     "deadline-huge",
     "deadline-negative",
     "level-float",
@@ -38,7 +43,11 @@ OURS = {
     "match-nice-words",
     "merge-key",
     "period-sexagesimal",
+    "period-automatic",
     "period-unit",
+    "recovery-minutes",
+    "runtime-share",
+    "timer-slack-keep",
 }
 
 
@@ -125,6 +134,32 @@ def test_every_key_is_described_with_an_example_that_is_right(path: Path) -> Non
             for example in found["examples"]:
                 schema = {"$defs": root.get("$defs", {}), "properties": root["properties"], **found}
                 jsonschema.Draft202012Validator(schema, registry=registry()).validate(example)
+
+
+def test_a_default_of_the_schema_changes_nothing() -> None:
+    """Editors show them: they are those of the model."""
+    root = json.loads((ROOT / "schemas" / "profile.schema.json").read_text())
+    policy = root["properties"]["policy"]["properties"]
+    keys = root["$defs"]["class"]["properties"]
+    classes: dict[str, Any] = {
+        "realtime": {"level": 5, "period": "60Hz", "runtime": "1ms"},
+        "measured": {"level": "auto", "period": "auto"},
+        "fair": {},
+    }
+    wanted = {"realtime": ("precedence", "overrun", "slice"), "measured": ("rate_monotonic", "slice")}
+    plain = {name: {"match": [{"comm": name}], **said} for name, said in classes.items()}
+    full = copy.deepcopy(plain)
+    for name, said in full.items():
+        said |= {key: keys[key]["default"] for key in wanted.get(name, ("precedence", "weight", "slice"))}
+    full["realtime"]["boost"] = {"max_level": keys["boost"]["properties"]["max_level"]["default"]}
+
+    def profile(values: dict[str, Any], policy: dict[str, Any]) -> Profile:
+        text = json.dumps({"schedctl": 1, "name": "x", "policy": policy, "classes": values})
+        return load_profile_bytes(text.encode(), "x")
+
+    defaults = {key: part["default"] for key, part in policy.items()}
+    assert set(defaults) == {field.name for field in fields(Policy)}
+    assert profile(full, defaults) == profile(plain, {})
 
 
 @pytest.mark.parametrize("path", PROFILES, ids=lambda path: str(path.stem))

@@ -111,6 +111,10 @@ OTHER: dict[Any, Any] = {
     "fair": "background",
     "background": "fair",
     "10..19": "9..19",
+    "throttle": "ignore",
+    "demote": "ignore",
+    "performance": "balanced",
+    "auto": "60Hz",
 }
 
 
@@ -123,12 +127,12 @@ def other(key: Any, value: Any) -> Any:
     if key == "precedence":
         return -value
     if isinstance(value, int):
-        return value - 1
+        return value + 1 if key == "max_level" else value - 1
     if key == "period":
         return format_duration(2 * parse_period_ns(value))
-    if key == "deadline":
-        return format_duration(parse_period_ns(value) // 2)
-    if key == "fair_share":
+    if key in ("deadline", "runtime", "slice", "within", "decay"):
+        return format_duration(parse_period_ns(value) * 3 // 4)
+    if key in ("fair_share", "background_share"):
         return f"{Fraction(value.rstrip('%')) + 1}%"
     if key == "exe":
         return value + "x"

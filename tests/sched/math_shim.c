@@ -12,19 +12,29 @@ u64 math_time_since(u64 a, u64 b)
 	return time_since(a, b);
 }
 
-u64 math_job_key(u32 order, u64 release, u64 deadline_ns)
+u64 math_abs_deadline(u64 release, u64 deadline_ns)
 {
-	return job_key(order, release, deadline_ns);
+	return abs_deadline(release, deadline_ns);
 }
 
-u64 math_slice_left(u64 used_ns)
+u64 math_slice_left(u64 slice_ns, u64 used_ns)
 {
-	return slice_left(used_ns);
+	return slice_left(slice_ns, used_ns);
 }
 
-u32 math_weight_product(u32 class_weight, u32 nice_weight)
+int math_slice_used_up(u64 slice_ns, u64 used_ns)
 {
-	return weight_product(class_weight, nice_weight);
+	return slice_used_up(slice_ns, used_ns);
+}
+
+u32 math_nice_weight(s32 nice)
+{
+	return nice_weight(nice);
+}
+
+u32 math_weight_product(u32 weight, u32 factor)
+{
+	return weight_product(weight, factor);
 }
 
 u64 math_vtime_charge(u64 vtime, u64 ran_ns, u32 weight)
@@ -50,6 +60,41 @@ s64 math_debt_pay(s64 debt_ns, u64 ran_ns, int owed)
 u32 math_latency_bucket(u64 ns)
 {
 	return latency_bucket(ns);
+}
+
+u32 math_tardiness_bucket(u64 ns)
+{
+	return tardiness_bucket(ns);
+}
+
+int math_budget_is_out(s64 budget_ns)
+{
+	return budget_is_out(budget_ns);
+}
+
+int math_cbs_keeps(s64 budget, u64 due, u64 renewed, u64 now, u64 runtime, u64 deadline)
+{
+	return cbs_keeps(budget, due, renewed, now, runtime, deadline);
+}
+
+s64 math_budget_refill(s64 budget_ns, u64 runtime_ns)
+{
+	return budget_refill(budget_ns, runtime_ns);
+}
+
+u64 math_next_period(u64 end_at, u64 now, u64 period_ns)
+{
+	return next_period(end_at, now, period_ns);
+}
+
+u32 math_util_average(u32 util, u64 busy_ns, u64 elapsed_ns)
+{
+	return util_average(util, busy_ns, elapsed_ns);
+}
+
+u32 math_perf_target(u32 util)
+{
+	return perf_target(util);
 }
 
 u64 math_anchor_hash_start(u64 seed, u32 subject, u32 anchor)

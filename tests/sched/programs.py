@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 COMPILE = ("gcc", "-O1", "-Wall", "-Wextra", "-Werror", "-static", "-pthread")
 SOURCES = Path(__file__).parent / "load"
-PROGRAMS = ("actors", "classes", "crowd", "forks", "order", "share", "wake")
+PROGRAMS = ("actors", "classes", "crowd", "forks", "jobs", "order", "share", "wake")
 
 
 def build(name: str) -> Path:

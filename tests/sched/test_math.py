@@ -6,7 +6,7 @@ from __future__ import annotations
 import ctypes
 import re
 import subprocess
-from ctypes import c_int, c_int64, c_uint8, c_uint32, c_uint64
+from ctypes import c_int, c_int32, c_int64, c_uint8, c_uint32, c_uint64
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,26 +15,37 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schedctl.image.abi import LATENCY_BUCKETS, ORDERS
+from schedctl.image.abi import LATENCY_BUCKETS
 from schedctl.image.index import EQUAL, PREFIX, SUFFIX, Subject
 from schedctl.image.stats import bucket_bounds
 from schedctl.image.tables import anchor_hash
-from schedctl.profile.model import Order
 from tests.sched.programs import ROOT
 
 SHIM = Path(__file__).parent / "math_shim.c"
 HEADER = ROOT / "bpf" / "sched_math.h"
-TYPES: dict[str, Any] = {"u8": c_uint8, "u32": c_uint32, "u64": c_uint64, "s64": c_int64, "int": c_int}
+TYPES: dict[str, Any] = {
+    "u8": c_uint8,
+    "u32": c_uint32,
+    "s32": c_int32,
+    "u64": c_uint64,
+    "s64": c_int64,
+    "int": c_int,
+}
 
 MS = 1_000_000
 SLICE, SLICE_MIN, WINDOW, LAG = 4 * MS, MS // 4, 100 * MS, 20 * MS
 LEAD = 3_750 * MS
+RUN_MIN = MS // 50
+WEIGHT_MAX = 1 << 26
+LONGEST = 3_000 * MS  # of a period, a deadline and a runtime
 FULL = 1 << 64
 
 u64s = st.integers(0, FULL - 1)
 u32s = st.integers(0, (1 << 32) - 1)
 # below a day, and around the places where something changes
 spans_ns = st.integers(0, 86_400_000 * MS) | st.integers(0, 2 * WINDOW) | st.integers(0, 2 * SLICE)
+slices_ns = st.integers(SLICE_MIN, WINDOW)
+durations_ns = st.integers(MS // 10, LONGEST) | st.sampled_from([MS // 10, LONGEST])
 half = st.integers(1 - FULL // 2, FULL // 2 - 1)
 debts_ns = st.integers(-WINDOW, WINDOW) | st.sampled_from([-WINDOW, WINDOW])
 
@@ -71,42 +82,47 @@ def test_times_are_compared_across_the_wrap(math: ctypes.CDLL, a: int, ahead: in
     assert math.math_time_since(a, b) == max(-ahead, 0)
 
 
-@settings(max_examples=400)
 @given(u64s, spans_ns)
-def test_the_key_of_a_job(math: ctypes.CDLL, release: int, deadline_ns: int) -> None:
-    edf, fixed = ORDERS.index(Order.EDF), ORDERS.index(Order.FIXED_PRIORITY)
-    assert math.math_job_key(edf, release, deadline_ns) == (release + deadline_ns) % FULL
-    assert math.math_job_key(fixed, release, deadline_ns) == release
+def test_a_deadline_is_absolute(math: ctypes.CDLL, release: int, deadline_ns: int) -> None:
+    assert math.math_abs_deadline(release, deadline_ns) == (release + deadline_ns) % FULL
 
 
 @settings(max_examples=400)
-@given(spans_ns)
-def test_what_is_left_of_a_slice(math: ctypes.CDLL, used_ns: int) -> None:
-    assert math.math_slice_left(used_ns) == max(SLICE_MIN, SLICE - used_ns)
+@given(slices_ns, spans_ns | u64s)
+def test_what_is_left_of_a_slice(math: ctypes.CDLL, slice_ns: int, used_ns: int) -> None:
+    assert math.math_slice_left(slice_ns, used_ns) == max(SLICE_MIN, slice_ns - used_ns)
+    assert math.math_slice_used_up(slice_ns, used_ns) == (used_ns + SLICE_MIN > slice_ns)
+
+
+def test_nice_values_have_the_kernels_weights(math: ctypes.CDLL) -> None:
+    """A quarter for each step, as sched_prio_to_weight has it; what is no nice value is neutral."""
+    weights = [math.math_nice_weight(nice) for nice in range(-20, 20)]
+    assert (weights[0], weights[20], weights[39]) == (88761, 1024, 15)
+    assert all(1.18 < heavier / lighter < 1.32 for heavier, lighter in pairwise(weights[:36]))
+    assert math.math_nice_weight(20) == math.math_nice_weight(-21) == 1024
 
 
 @settings(max_examples=400)
-@given(u32s | st.integers(0, 20_000), u32s | st.integers(0, 20_000))
-def test_weights_multiply_within_bounds(math: ctypes.CDLL, weight: int, nice: int) -> None:
-    product = math.math_weight_product(weight, nice)
-    assert product == min(max(weight * nice // 100, 1), 10_000)
-    assert math.math_weight_product(nice, weight) == product
-    if 1 <= weight <= 10_000:
+@given(u32s | st.integers(0, 100_000), u32s | st.integers(0, 20_000))
+def test_weights_multiply_within_bounds(math: ctypes.CDLL, weight: int, factor: int) -> None:
+    product = math.math_weight_product(weight, factor)
+    assert product == min(max(weight * factor // 100, 1), WEIGHT_MAX)
+    if 1 <= weight <= WEIGHT_MAX:
         assert math.math_weight_product(weight, 100) == weight
 
 
 @settings(max_examples=400)
-@given(u64s, spans_ns, spans_ns, st.integers(0, 10_000), st.integers(0, 10_000))
+@given(u64s, spans_ns, spans_ns, st.integers(0, WEIGHT_MAX), st.integers(0, 10_000))
 def test_running_costs_virtual_time(
     math: ctypes.CDLL, vtime: int, ran_ns: int, more_ns: int, weight: int, heavier: int
 ) -> None:
     def cost(ran_ns: int, weight: int) -> int:
         return int((math.math_vtime_charge(vtime, ran_ns, weight) - vtime) % FULL)
 
-    assert cost(ran_ns, weight) == ran_ns * 100 // (weight or 1)
-    assert cost(ran_ns, 100) == ran_ns
+    assert cost(ran_ns, weight) == ran_ns * 1024 // (weight or 1)
+    assert cost(ran_ns, 1024) == ran_ns
     assert cost(ran_ns, weight) <= cost(ran_ns + more_ns, weight)
-    assert cost(ran_ns, weight + heavier) <= cost(ran_ns, weight)
+    assert cost(ran_ns, weight + heavier) <= cost(ran_ns, weight) or not weight
 
 
 @settings(max_examples=400)
@@ -172,6 +188,60 @@ def test_every_bucket_is_reached_at_its_bounds(math: ctypes.CDLL) -> None:
         low, high = bucket_bounds(bucket)
         assert math.math_latency_bucket(low) == bucket
         assert math.math_latency_bucket(FULL - 1 if high is None else high - 1) == bucket
+
+
+def test_a_tardiness_has_coarser_buckets(math: ctypes.CDLL) -> None:
+    """The last one holds all from 8 s on; a job's lateness is mostly far below."""
+    for ns in (0, 1, 16383, 16384, 1_000_000, 50_000_000, 7_000_000_000):
+        assert math.math_tardiness_bucket(ns) == math.math_latency_bucket(ns >> 8)
+    assert math.math_tardiness_bucket(9_000_000_000) == math.math_tardiness_bucket(FULL - 1) == 255
+
+
+@settings(max_examples=400)
+@given(st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(-LONGEST, LONGEST), durations_ns)
+def test_a_budget_grows_by_one_period(math: ctypes.CDLL, budget_ns: int, runtime_ns: int) -> None:
+    """A debt is carried, but nobody waits for more than one period, and nothing is saved up."""
+    refilled = math.math_budget_refill(budget_ns, runtime_ns)
+    assert refilled == max(min(budget_ns, 0) + runtime_ns, runtime_ns // 8)
+    assert 0 < refilled <= runtime_ns
+    assert math.math_budget_is_out(budget_ns) == (budget_ns < RUN_MIN)
+
+
+@settings(max_examples=600)
+@given(u64s, st.integers(-LONGEST, LONGEST), durations_ns, durations_ns, st.data())
+def test_the_wake_up_rule(
+    math: ctypes.CDLL, now: int, until: int, runtime_ns: int, deadline_ns: int, data: st.DataObject
+) -> None:
+    """Old deadline and budget stay only within the bandwidth runtime / deadline."""
+    budget_ns = data.draw(st.integers(-runtime_ns, runtime_ns))
+    deadline_at, replenish_at = (now + until) % FULL, (now + data.draw(st.integers(-MS, MS))) % FULL
+    kept = math.math_cbs_keeps(budget_ns, deadline_at, replenish_at, now, runtime_ns, deadline_ns)
+    if budget_ns < RUN_MIN:
+        assert kept == math.math_time_before(now, replenish_at)
+    else:
+        within = budget_ns * deadline_ns <= until * runtime_ns
+        assert kept == (until > 0 and (until >= deadline_ns or within))
+
+
+@settings(max_examples=400)
+@given(u64s, st.integers(-LONGEST, 2 * LONGEST), durations_ns)
+def test_periods_follow_each_other(math: ctypes.CDLL, end_at: int, late: int, period_ns: int) -> None:
+    """Without a gap, unless a whole one was missed."""
+    now = (end_at + late) % FULL
+    expected = end_at if late < period_ns else now
+    assert math.math_next_period(end_at, now, period_ns) == expected
+
+
+@settings(max_examples=400)
+@given(st.integers(0, 1024), u64s | spans_ns, spans_ns)
+def test_utilization_rises_at_once_and_falls_slowly(
+    math: ctypes.CDLL, util: int, busy_ns: int, elapsed_ns: int
+) -> None:
+    new = min(busy_ns, elapsed_ns) * 1024 // elapsed_ns if elapsed_ns else 0
+    average = math.math_util_average(util, busy_ns, elapsed_ns)
+    assert average == (new if new > util else util - (util - new + 3) // 4)
+    assert 0 <= average <= 1024
+    assert math.math_perf_target(average) == min(average + average // 4, 1024)
 
 
 @given(u64s, st.sampled_from(Subject), st.sampled_from((EQUAL, PREFIX, SUFFIX)), st.binary(max_size=40))

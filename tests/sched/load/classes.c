@@ -34,7 +34,7 @@ int main(int argc, char **argv)
 			printf("%d gone\n", tid);
 		else
 			printf("%d %u %u %u %u %llu\n", tid, taskc.class_index & (MAX_CLASSES - 1),
-			       taskc.tier, taskc.level, taskc.held_back,
+			       taskc.tier, taskc.level, !!(taskc.flags & TASK_HELD_BACK),
 			       (unsigned long long)taskc.generation);
 		if (pidfd >= 0)
 			close(pidfd);

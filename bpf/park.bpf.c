@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The timer of each CPU, and the threads that wait for it.
+ *
+ * The kernel ends slices at ticks. Where a budget or a quantum ends earlier, a timer of the
+ * CPU's own kicks it with SCX_KICK_PREEMPT, which calls ops.dispatch. The same timer says when
+ * the first parked thread may go on. It is armed for the earliest of the two; a later one that
+ * is pending is left alone, and the callback arms it anew.
+ *
+ * A parked thread waits in a queue of this CPU, not in custody of BPF, so that a detach, a
+ * change of class or a bypass finds it.
+ */
+#include "park.bpf.h"
+#include "job.bpf.h"
+#include "queue.bpf.h"
+
+/* Threads brought back by one ops.dispatch; the rest by the next, right after. */
+#define UNPARK_BATCH 8
+#define CLOCK_MONOTONIC 1
+
+static void arm(struct cpu_ctx *cpuc, u64 at)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+	struct end_timer *timer;
+
+	if (cpuc->timer_at && !time_before(at, cpuc->timer_at))
+		return;
+	timer = bpf_map_lookup_elem(&end_timers, &cpu);
+	if (!timer)
+		return;
+	if (bpf_timer_start(&timer->timer, at, BPF_F_TIMER_ABS | BPF_F_TIMER_CPU_PIN)) {
+		count(nr_timer_failed);
+		return;
+	}
+	cpuc->timer_at = at;
+	count(nr_timer_armed);
+}
+
+static int timer_fires(void *map, u32 *key, struct end_timer *timer)
+{
+	struct cpu_ctx *cpuc = this_cpu();
+	u64 now = bpf_ktime_get_ns(), next = 0;
+
+	if (!cpuc)
+		return 0;
+	cpuc->timer_at = 0;
+	if (is_timer_late(cpuc, now))
+		scx_bpf_kick_cpu(bpf_get_smp_processor_id(), SCX_KICK_PREEMPT);
+	if (cpuc->end_at && time_before(now, cpuc->end_at))
+		next = cpuc->end_at;
+	if (cpuc->park_at && time_before(now, cpuc->park_at) &&
+	    (!next || time_before(cpuc->park_at, next)))
+		next = cpuc->park_at;
+	if (next)
+		arm(cpuc, next);
+	return 0;
+}
+
+__hidden s32 init_timers(u32 nr_cpus)
+{
+	u32 cpu;
+
+	bpf_for(cpu, 0, nr_cpus) {
+		u32 key = cpu;
+		struct end_timer *timer = bpf_map_lookup_elem(&end_timers, &key);
+		s32 err;
+
+		if (!timer)
+			return -22;
+		err = bpf_timer_init(&timer->timer, &end_timers, CLOCK_MONOTONIC);
+		if (!err)
+			err = bpf_timer_set_callback(&timer->timer, timer_fires);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+__hidden void time_run(struct cpu_ctx *cpuc, const struct task_ctx *taskc, u64 now, u64 slice_ns)
+{
+	if (slice_ns >= TICK_MAX_NS ||
+	    (cpuc->grant == GRANT_NONE && !has_budget(taskc) && taskc->slice_ns >= TICK_MAX_NS)) {
+		cpuc->end_at = 0;
+		return;
+	}
+	cpuc->end_at = now + slice_ns;
+	arm(cpuc, cpuc->end_at);
+}
+
+static void wait_for(struct cpu_ctx *cpuc, u64 at)
+{
+	if (cpuc->park_at && !time_before(at, cpuc->park_at))
+		return;
+	cpuc->park_at = at;
+	arm(cpuc, at);
+}
+
+__hidden void park(struct task_struct *p, struct task_ctx *taskc, u64 enq_flags)
+{
+	struct cpu_ctx *cpuc = this_cpu();
+
+	if (!cpuc)
+		return;
+	/* not part of the maximum wait: the watchdog sees it run within a period */
+	taskc->queued_at = 0;
+	taskc->flags &= ~TASK_OVERDUE;
+	dsq_insert_vtime(p, dsq_of(DOMAIN_CPU0 + bpf_get_smp_processor_id(), QUEUE_PARK),
+			 RUN_MIN_NS, taskc->replenish_at, enq_flags);
+	wait_for(cpuc, taskc->replenish_at);
+}
+
+/* From a queue of parked threads to where it waits for a CPU. */
+static void unpark(struct bpf_iter_scx_dsq *it, struct task_struct *p, u64 now)
+{
+	struct task_ctx *taskc = lookup_task(p);
+
+	if (!taskc)
+		return;
+	replenish(taskc, now);
+	taskc->queued_at = now;
+	if (dsq_move_vtime(it, p, dsq_of(home_of(p), queue_of(taskc)), taskc->key, run_ns(taskc)))
+		count(nr_unparked);
+	offer(p, taskc);
+}
+
+__hidden void unpark_due(s32 cpu, struct cpu_ctx *cpuc, u64 now)
+{
+	u32 nr = opaque_zero; /* not known to the verifier, or it would walk each value */
+	struct task_struct *p = NULL;
+	u64 next = 0;
+
+	bpf_for_each(scx_dsq, p, dsq_of(DOMAIN_CPU0 + cpu, QUEUE_PARK), 0) {
+		if (time_before(now, p->scx.dsq_vtime) || nr++ >= UNPARK_BATCH) {
+			next = p->scx.dsq_vtime;
+			break;
+		}
+		unpark(&___it, p, now);
+	}
+	cpuc->park_at = 0;
+	if (next)
+		wait_for(cpuc, time_before(now, next) ? next : now + RUN_MIN_NS);
+}
+
+__hidden void drain_parked(s32 cpu)
+{
+	u64 now = bpf_ktime_get_ns();
+	struct task_struct *p = NULL;
+
+	bpf_for_each(scx_dsq, p, dsq_of(DOMAIN_CPU0 + cpu, QUEUE_PARK), 0) {
+		unpark(&___it, p, now);
+		count(nr_drained);
+	}
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef SCHEDCTL_PARK_BPF_H
+#define SCHEDCTL_PARK_BPF_H
+
+#include "state.bpf.h"
+
+/* Set up the timer of every CPU; an error of the kernel's otherwise. */
+s32 init_timers(u32 nr_cpus);
+
+/* The thread that this CPU now runs, for `slice_ns`: a timer ends it where the tick is too late. */
+void time_run(struct cpu_ctx *cpuc, const struct task_ctx *taskc, u64 now, u64 slice_ns);
+
+/* Put a throttled thread away until its next period; from ops.enqueue. */
+void park(struct task_struct *p, struct task_ctx *taskc, u64 enq_flags);
+
+/* Bring back those of `cpu` whose time has come; from ops.dispatch. */
+void unpark_due(s32 cpu, struct cpu_ctx *cpuc, u64 now);
+
+/* Bring back all of a CPU that goes offline. */
+void drain_parked(s32 cpu);
+
+/* True where a time that the timer should have kept has passed: it was not armed. */
+static inline bool is_timer_late(const struct cpu_ctx *cpuc, u64 now)
+{
+	return (cpuc->end_at && !time_before(now, cpuc->end_at)) ||
+	       (cpuc->park_at && !time_before(now, cpuc->park_at));
+}
+
+#endif

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A thread's context and an event: their bytes, and where the hot members lie in the object itself."""
+
+from __future__ import annotations
+
+import ctypes
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schedctl.image import abi
+from schedctl.image.btf import Btf
+from schedctl.image.task import EventKind, TaskFlag, decode_event, decode_task
+from schedctl.profile.model import Overrun, Tier
+from tests.sched.programs import ROOT
+
+OBJECT = ROOT / "build" / "bpf" / "main.bpf.o"
+LINE = 64
+MEMBERS = [name for name, *_ in abi.TaskCtx._fields_]
+HOT = MEMBERS[: MEMBERS.index("woken_at")]
+JOB = MEMBERS[MEMBERS.index("woken_at") : MEMBERS.index("runtime_ns") + 1]
+
+
+def test_each_part_of_a_context_has_its_cache_line() -> None:
+    found = Btf.from_object(OBJECT).struct("task_ctx")
+    assert found is not None
+    assert {"key", "vtime", "tier", "level", "flags"} <= set(HOT)
+    assert {"abs_deadline_at", "budget_ns", "replenish_at", "runtime_ns"} <= set(JOB)
+    for line, members in enumerate((HOT, JOB)):
+        for name in members:
+            offset, size = found.members[name]
+            assert line * LINE <= offset <= (line + 1) * LINE - size, name
+    assert found.size % 8 == 0
+    assert "reserved" in found.members
+
+
+@given(st.data())
+def test_a_context(data: st.DataObject) -> None:
+    raw = abi.TaskCtx.from_buffer_copy(data.draw(st.binary(min_size=SIZE, max_size=SIZE)))
+    raw.layout = abi.TASK_LAYOUT
+    raw.tier, raw.class_tier, raw.overrun = (data.draw(st.integers(0, 2)) for _ in range(3))
+    task = decode_task(bytes(raw))
+    for name, *_ in abi.TaskCtx._fields_:
+        if name not in ("comm", "layout", "reserved", "tier", "class_tier", "overrun", "member"):
+            theirs = getattr(raw, name)
+            assert getattr(task, name) == (tuple(theirs) if isinstance(theirs, ctypes.Array) else theirs)
+    assert task.tier is abi.TIERS[raw.tier]
+    assert task.overrun is abi.OVERRUNS[raw.overrun]
+    assert task.slot * abi.MAX_CLASSES + task.class_id == task.class_index
+
+
+SIZE = ctypes.sizeof(abi.TaskCtx)
+
+
+def test_words_of_a_context() -> None:
+    raw = abi.TaskCtx(layout=abi.TASK_LAYOUT, class_index=abi.MAX_CLASSES + 3, flags=0b1001, budget_ns=-5)
+    raw.comm[0] = int.from_bytes(b"game\0x", "little")
+    raw.tier, raw.overrun, raw.member = 1, 2, 1
+    task = decode_task(bytes(raw))
+    assert (task.comm, task.slot, task.class_id, task.budget_ns) == (b"game", 1, 3, -5)
+    assert (task.tier, task.overrun, task.member) == (Tier.FAIR, Overrun.DEMOTE, True)
+    assert task.flags == TaskFlag.FIXED_PRIORITY | TaskFlag.LATE
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"", "a thread's context of 0 bytes"),
+        (bytes(SIZE), "a thread's context of layout 0, this is 1"),
+        (
+            bytes(abi.TaskCtx(layout=abi.TASK_LAYOUT, tier=3)),
+            "a number in the thread's context is out of range",
+        ),
+    ],
+)
+def test_no_context(raw: bytes, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        decode_task(raw)
+
+
+def test_an_event() -> None:
+    event = decode_event(bytes(abi.Event(1, 2, 3, 5, 4, 10, 11, b"game")))
+    assert (event.at_ns, event.value, event.generation) == (1, 2, 3)
+    assert (event.kind, event.class_id, event.pid, event.tid, event.comm) == (
+        EventKind.QUOTA,
+        4,
+        10,
+        11,
+        b"game",
+    )
+    for spoiled in (b"", bytes(abi.Event(kind=6)), bytes(abi.Event())):
+        with pytest.raises(ValueError):
+            decode_event(spoiled)
