@@ -5,17 +5,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from schedctl.analysis.advice import advice
+from schedctl.analysis.admission import analyze_profile, profile_changes
+from schedctl.analysis.advice import advice, sentences
 from schedctl.analysis.model import Placement, TestResult, Verdict
 from schedctl.analysis.report import Analysis, TaskSet, analyze
 from schedctl.analysis.taskset import load_taskset
 from schedctl.analysis.text import duration, percent
 from schedctl.cli.report import Report
-from schedctl.cli.source import STDIN
-from schedctl.errors import EXIT_NOT_SCHEDULABLE, EXIT_OK, EXIT_UNKNOWN, UsageError
+from schedctl.cli.source import STDIN, compiled, load
+from schedctl.errors import EXIT_NOT_SCHEDULABLE, EXIT_OK, EXIT_UNKNOWN, Problem, UsageError
 from schedctl.profile.document import MAX_BYTES
 
 EXITS = {
@@ -27,18 +29,50 @@ _MAX_ROWS = 40
 
 
 def run(args: argparse.Namespace) -> Report:
-    if args.taskset is None:
-        raise UsageError("analyze needs a task set", "`schedctl analyze --taskset FILE`")
+    if args.taskset is not None:
+        return _taskset(args)
+    loaded = load(args.source, args.facts)
+    prepared = compiled(loaded.profile, args.facts)
+    analysis = analyze_profile(prepared.assignment)
+    found, result = analysis.domain.found, analysis.result
+    said: tuple[str, ...] = ()
+    if args.explain and found.tasks:
+        said = tuple(sentences(found, profile_changes(analysis.domain), result.verdict))
+    data = {"profile": loaded.profile.name, **result.to_document()}
+    text = [*lines(found, result), *said]
+    if not found.tasks:
+        text[0] = "UNKNOWN: no class with a level says 'runtime', 'period' and 'threads'"
+    return _report(args, found, result, text, data, said, prepared.problems)
+
+
+def _taskset(args: argparse.Namespace) -> Report:
+    if args.source is not None or args.facts is not None:
+        raise UsageError("a task set is no profile and needs no facts", "`schedctl analyze --taskset FILE`")
     stdin = sys.stdin.buffer.read(MAX_BYTES + 1) if args.taskset == STDIN else None
     found = load_taskset(Path(args.taskset), stdin)
     result = analyze(found)
     said = advice(found, result) if args.explain else ()
+    return _report(args, found, result, [*lines(found, result), *said], result.to_document(), said, ())
+
+
+def _report(
+    args: argparse.Namespace,
+    found: TaskSet,
+    result: Analysis,
+    text: Sequence[str],
+    data: dict[str, Any],
+    said: Sequence[str],
+    problems: tuple[Problem, ...],
+) -> Report:
     if args.plot is not None:
+        if not found.tasks:
+            raise UsageError("there is nothing to draw: no class says runtime, period and threads")
         from schedctl.analysis.plot import write_plot  # matplotlib
 
         write_plot(Path(args.plot), found, result)
-    data = {**result.to_document(), **({"advice": list(said)} if args.explain else {})}
-    return Report("\n".join([*lines(found, result), *said]), data, exit_code=EXITS[result.verdict])
+    if args.explain:
+        data = {**data, "advice": list(said)}
+    return Report("\n".join(text), data, exit_code=EXITS[result.verdict], problems=problems)
 
 
 def lines(found: TaskSet, result: Analysis) -> Iterator[str]:

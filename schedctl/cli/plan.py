@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 
+from schedctl.analysis.admission import admit
 from schedctl.cli.report import Report
 from schedctl.cli.source import Compiled, compiled, load
 from schedctl.errors import EXIT_OK, EXIT_PENDING, HostError, Problem
@@ -14,12 +15,13 @@ from schedctl.plan import Plan, make_plan
 
 def run(args: argparse.Namespace) -> Report:
     found = compiled(load(args.source, args.facts).profile, args.facts)
+    admission = admit(found.assignment)
     plan, notes = _here(found) if args.facts is None else _elsewhere(found)
     return Report(
         text="\n".join(plan.lines()),
         data={"plan": plan.to_document()},
         exit_code=EXIT_PENDING if plan.changed else EXIT_OK,
-        problems=(*found.problems, *notes),
+        problems=(*found.problems, *admission, *notes),
     )
 
 
