@@ -8,7 +8,8 @@ platforms", RTSS 2007:
 
 theorem 6 for any work-conserving order and fixed priorities, theorem 7 for EDF, where no more
 interferes than what is due by k's deadline. The slack D - R that is found for one task makes the
-others' workloads smaller: again, until no slack grows.
+others' workloads smaller: again, until no slack grows. What the iteration gives while the works stand
+still is found at once (global_model.interference).
 
 With levels, the more urgent ones interfere with all they have, equals too, or with what is due by the
 deadline where a level is ordered by deadlines: sound for both orders of a profile. Model:
@@ -20,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from schedctl.analysis.effort import Effort, GaveUpError
-from schedctl.analysis.global_model import deadline_workload, taken, why_not_global, workload
+from schedctl.analysis.global_model import deadline_workload, interference, taken, why_not_global, workload
 from schedctl.analysis.model import (
     Scheduler,
     Strength,
@@ -76,17 +77,17 @@ class _Slacks:
         most = task.deadline_ns - task.jitter_ns
         time = task.wcet_ns
         while time <= most:
-            later = task.wcet_ns + self._interference(k, time) // self._cpus
+            later = task.wcet_ns + interference(self._works(k, time), self._cpus)
             if later <= time:
                 return most - time
             time = later
         return None
 
-    def _interference(self, k: int, window_ns: int) -> int:
+    def _works(self, k: int, window_ns: int) -> list[int]:
+        """What can interfere with task k within a window, per task, and what each CPU is not supplied."""
         task = self._tasks[k]
         self._effort.spend(3 * len(self._tasks))
-        least = window_ns - task.wcet_ns + 1
-        total = self._cpus * min(taken(self._supply, window_ns), least)
+        works = [taken(self._supply, window_ns)] * self._cpus
         for i, other in enumerate(self._tasks):
             if i == k or other.level < task.level:
                 continue
@@ -94,5 +95,5 @@ class _Slacks:
             work = workload(other, window_ns, slack)
             if self._cut and other.level == task.level:
                 work = min(work, deadline_workload(other, task.deadline_ns, slack))
-            total += min(work, least)
-        return total
+            works.append(work)
+        return works

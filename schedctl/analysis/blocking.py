@@ -32,6 +32,8 @@ class Resource:
     name: str
     hold_ns: Mapping[str, int]
     inside: str | None = None
+    ceiling: int = 0
+    """At least this one, whoever uses it."""
 
 
 class CycleError(Exception):
@@ -52,7 +54,8 @@ def ceilings(resources: Sequence[Resource], levels: Mapping[str, int]) -> dict[s
             chain.append(outer)
             if outer in chain[:-1]:
                 raise CycleError(tuple(chain[chain.index(outer) :]))
-        found[resource.name] = max(levels[user] for name in chain for user in known[name].hold_ns)
+        users = (levels[user] for name in chain for user in known[name].hold_ns)
+        found[resource.name] = max([*users, *(known[name].ceiling for name in chain)])
     return found
 
 

@@ -10,6 +10,7 @@ own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from heapq import nlargest
 
 from schedctl.analysis.model import Task
 from schedctl.analysis.supply import Supply
@@ -54,3 +55,16 @@ def deadline_workload(task: Task, window_ns: int, slack_ns: int) -> int:
 def taken(supply: Supply, window_ns: int) -> int:
     """CPU time that others can take from one CPU in a window, in whole ns."""
     return window_ns - int(supply.within(window_ns))
+
+
+def interference(works: Sequence[int], cpus: int) -> int:
+    """How long these works can keep all CPUs from a job: the smallest y with sum min(W, y + 1) < m (y + 1).
+
+    Iterating y <- floor(sum min(W, y + 1) / m) gets there, in steps of 1 ns while m works are longer than y.
+    The sum is the least over k of k (y + 1) and all but the k longest works; k < m decides.
+    """
+    rest, bound = sum(works), sum(works) // cpus
+    for k, longest in enumerate(nlargest(cpus - 1, works), 1):
+        rest -= longest
+        bound = min(bound, rest // (cpus - k))
+    return bound

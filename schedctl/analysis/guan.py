@@ -63,19 +63,31 @@ def _bound(
     """None where it is not proven to meet its deadline; what is more urgent must be proven, too."""
     time = task.wcet_ns
     while time <= task.deadline_ns:
-        effort.spend(3 * len(more) + 1)
-        least = time - task.wcet_ns + 1
-        total, carried = cpus * min(taken(supply, time), least), []
-        for other, bound in more:
-            without = min(_without_carry(other, time), least)
-            total += without
-            carried.append(min(_with_carry(other, bound, time), least) - without)
-        total += sum(nlargest(cpus - 1, (extra for extra in carried if extra > 0)))
-        later = task.wcet_ns + total // cpus
+        steps = task.deadline_ns.bit_length() * (len(more) + cpus)
+        effort.spend(3 * len(more) + 2 * steps)
+        parts = [(taken(supply, time), taken(supply, time))] * cpus
+        parts += [(_without_carry(other, time), _with_carry(other, bound, time)) for other, bound in more]
+        later = task.wcet_ns + _interference(parts, cpus, task.deadline_ns)
         if later <= time:
             return time
         time = later
     return None
+
+
+def _interference(parts: Sequence[tuple[int, int]], cpus: int, most_ns: int) -> int:
+    """The smallest y with sum min(part, y + 1) < m (y + 1), or more than `most_ns`; by halves.
+
+    True for one y it is true for all longer ones, as each sum is concave. Going on from y to the sum / m gets
+    there as well, in steps of 1 ns.
+    """
+    low, high = 0, most_ns + 1
+    while low < high:
+        middle = (low + high) // 2
+        without = [min(nc, middle + 1) for nc, _ in parts]
+        carried = [min(ci, middle + 1) - nc for (_, ci), nc in zip(parts, without, strict=True)]
+        total = sum(without) + sum(nlargest(cpus - 1, (extra for extra in carried if extra > 0)))
+        low, high = (low, middle) if total < cpus * (middle + 1) else (middle + 1, high)
+    return low
 
 
 def _without_carry(task: Task, window_ns: int) -> int:

@@ -90,8 +90,15 @@ def _document(test: TestResult) -> dict[str, Any]:
 def analyze(found: TaskSet, assumptions: Iterable[str] = ()) -> Analysis:
     """All tests that count for the set, cheapest first, and their verdict."""
     tests = tuple(run_tests(found))
-    said = (*_assumptions(found), *assumptions)
-    return Analysis(decide(tests), found.scheduler, found.cpus, total_utilization(found.tasks), tests, said)
+    return analyze_tests(found, tests, decide(tests), assumptions)
+
+
+def analyze_tests(
+    found: TaskSet, tests: tuple[TestResult, ...], verdict: Verdict, assumptions: Iterable[str]
+) -> Analysis:
+    """The same, of tests that were run already."""
+    used, said = total_utilization(found.tasks), (*_assumptions(found), *assumptions)
+    return Analysis(verdict, found.scheduler, found.cpus, used, tests, said)
 
 
 def run_tests(found: TaskSet) -> Iterable[TestResult]:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The schedule after the critical instant, for a picture: every task released at 0, as often as it may be.
 
-One task is looked at, the one with the least slack; what can block it runs first. Under a supply of less
-than a whole CPU nothing runs during its longest delay, and then everything as much slower as the rate says.
+One task is looked at, the one with the least slack; what can block it runs first. Under a supply of
+less than a whole CPU nothing runs during its longest delay, and then everything as much slower as the
+rate says.
 """
 
 from __future__ import annotations

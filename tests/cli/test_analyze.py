@@ -122,7 +122,7 @@ def test_a_part_of_a_cpu(run: Run) -> None:
 
 def test_explain_names_changes_that_fit(run: Run) -> None:
     found = analyzed(run, taskset(), "--explain")
-    assert "c would fit with at most 10ns per period instead of 12ns" in found["advice"]
+    assert "c would fit with a runtime of at most 10ns instead of 12ns" in found["advice"]
     fixed = [*TASKS[:2], LATE | {"wcet": 10}]
     assert analyzed(run, taskset(tasks=fixed))["exit"] == 0
     assert "c would fit with a period of at least 52ns instead of 50ns" in found["advice"]
