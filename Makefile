@@ -105,7 +105,6 @@ lint: build ## only the linters
 	@$(PYTEST) tests/test_linters.py
 
 mutants: build ## breaks the analysis on purpose, one place at a time: each must fail a test; some hours
-	@$(VENV)/bin/pip install -q --use-pep517 --config-settings editable_mode=compat -e '.[mutants]'
 	@tests/analysis/mutants
 
 fuzz: build ## 100,000 mutated profiles, some minutes
