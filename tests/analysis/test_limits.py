@@ -21,8 +21,17 @@ from schedctl.analysis import (
     response_time,
 )
 from schedctl.analysis.effort import Effort, GaveUpError
-from schedctl.analysis.model import Scheduler, Strength, Task, TestResult, Verdict, total_utilization
+from schedctl.analysis.model import (
+    Placement,
+    Scheduler,
+    Strength,
+    Task,
+    TestResult,
+    Verdict,
+    total_utilization,
+)
 from schedctl.analysis.partition import assignment_text, first_fit
+from schedctl.analysis.report import TaskSet, decide, run_tests
 from schedctl.analysis.supply import DEDICATED, Periodic
 from tests.analysis.sets import tasks_of
 
@@ -116,3 +125,16 @@ def test_each_cpu_is_tested_by_its_scheduler() -> None:
 def test_no_tasks_use_nothing() -> None:
     assert total_utilization([]) == 0
     assert total_utilization([Task("a", 1, 3, 3)] * 3) == 1
+
+
+def test_the_supply_reaches_every_test() -> None:
+    """2/4 + 2/4 of half a CPU: too much for any scheduler; on a whole CPU each kind of test accepts it."""
+    tasks = tuple(tasks_of([[2, 4], [2, 4]]))
+    half = Periodic(4, 2)
+    for placement, cpus in ((Placement.UNIPROCESSOR, 1), (Placement.GLOBAL, 2), (Placement.PARTITIONED, 1)):
+        for scheduler in Scheduler:
+            whole = [*run_tests(TaskSet(tasks, cpus, scheduler, placement))]
+            assert decide(whole) is Verdict.SCHEDULABLE
+            part = [*run_tests(TaskSet(tasks, cpus, scheduler, placement, half))]
+            assert all(test.verdict is not Verdict.SCHEDULABLE for test in part)
+            assert decide(part) is (Verdict.NOT_SCHEDULABLE if cpus == 1 else Verdict.UNKNOWN)
