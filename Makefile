@@ -88,7 +88,7 @@ $(BPF)/main.bpf.o: $(BPF_PARTS) $(BPF)/parts.list
 
 # --- checks ---------------------------------------------------------------------------------------
 
-.PHONY: check-fast check lint lab fuzz demo fresh docs-features docs-profile
+.PHONY: check-fast check lint lab fuzz mutants demo fresh docs-features docs-profile
 check-fast: build ## linters, types, unit and property tests; no virtual machine, under 60 s
 	@echo "==> linters and tests without a virtual machine"
 	@$(PYTEST) -m "not lab"
@@ -103,6 +103,9 @@ lab: host-lab build
 
 lint: build ## only the linters
 	@$(PYTEST) tests/test_linters.py
+
+mutants: build ## breaks the analysis on purpose, one place at a time: each must fail a test; some hours
+	@tests/analysis/mutants
 
 fuzz: build ## 100,000 mutated profiles, some minutes
 	@$(VENV)/bin/python -m tests.profile.fuzz 100000

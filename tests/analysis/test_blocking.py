@@ -39,8 +39,9 @@ def test_inheritance_takes_the_smaller_sum() -> None:
     ]
     assert blocking(resources, LEVELS, PIP)["a"] == 11
     assert blocking(resources, LEVELS, CEILING)["a"] == 6
-    # by resource: one, 5
-    assert blocking([Resource("r", {"a": 1, "b": 5, "c": 4})], LEVELS, PIP)["a"] == 5
+    # by resource: one, 5; what only a holds blocks nobody
+    alone = [Resource("r", {"a": 1, "b": 5, "c": 4}), Resource("s", {"a": 3})]
+    assert blocking(alone, LEVELS, PIP)["a"] == 5
 
 
 def test_a_resource_inside_another_has_its_ceiling() -> None:

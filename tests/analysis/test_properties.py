@@ -179,6 +179,7 @@ def test_a_smaller_supply_accepts_no_more(
 
 @given(supplies, st.integers(0, 200))
 def test_a_supply_and_its_inverse(supply: Supply, amount: int) -> None:
+    assert supply.time_for(0) == 0
     time = supply.time_for(amount)
     assert supply.within(time) >= amount
     assert time == 0 or supply.within(time - 1) < amount
