@@ -72,6 +72,8 @@ def why_not_rate_monotonic(tasks: Sequence[Task]) -> str:
     for urgent, other in pairwise(ordered):
         if urgent.period_ns > other.period_ns:
             return f"not rate monotonic: {urgent.name} goes before {other.name}"
+        if urgent.level == other.level and urgent.period_ns != other.period_ns:
+            return f"not rate monotonic: {other.name} may go before {urgent.name}, its equal"
     return ""
 
 

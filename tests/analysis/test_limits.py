@@ -20,6 +20,7 @@ from schedctl.analysis import (
     qpa,
     response_time,
 )
+from schedctl.analysis.demand import hyperperiod
 from schedctl.analysis.effort import Effort, GaveUpError
 from schedctl.analysis.model import (
     Placement,
@@ -138,3 +139,8 @@ def test_the_supply_reaches_every_test() -> None:
             part = [*run_tests(TaskSet(tasks, cpus, scheduler, placement, half))]
             assert all(test.verdict is not Verdict.SCHEDULABLE for test in part)
             assert decide(part) is (Verdict.NOT_SCHEDULABLE if cpus == 1 else Verdict.UNKNOWN)
+
+
+def test_the_hyperperiod_contains_the_supply_s() -> None:
+    assert hyperperiod(SET, DEDICATED) == 15
+    assert hyperperiod(SET, Periodic(4, 2)) == 60
