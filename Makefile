@@ -26,6 +26,7 @@ VENV := .venv
 PYTEST := $(VENV)/bin/python -m pytest -o cache_dir=$(TOOL_CACHE)/pytest -n 2 --dist loadgroup
 HOST_LISTS := tests/build/host-packages.txt
 LAB_LISTS := tests/lab/host-packages.txt
+BENCH_LISTS := $(LAB_LISTS) tests/bench/host-packages.txt
 
 .PHONY: help
 help: ## this list
@@ -33,12 +34,15 @@ help: ## this list
 
 # --- what the machine must have -------------------------------------------------------------------
 
-.PHONY: host host-lab
+.PHONY: host host-lab host-bench
 host:
 	@tests/build/host-packages $(HOST_LISTS)
 
 host-lab:
 	@tests/build/host-packages $(HOST_LISTS) $(LAB_LISTS)
+
+host-bench:
+	@tests/build/host-packages $(HOST_LISTS) $(BENCH_LISTS)
 
 # --- build ----------------------------------------------------------------------------------------
 
@@ -88,7 +92,7 @@ $(BPF)/main.bpf.o: $(BPF_PARTS) $(BPF)/parts.list
 
 # --- checks ---------------------------------------------------------------------------------------
 
-.PHONY: check-fast check lint lab fuzz mutants demo fresh docs-features docs-profile
+.PHONY: check-fast check lint lab fuzz mutants demo fresh bench docs-bench docs-features docs-profile
 check-fast: build ## linters, types, unit and property tests; no virtual machine, under 60 s
 	@echo "==> linters and tests without a virtual machine"
 	@$(PYTEST) -m "not lab"
@@ -116,6 +120,21 @@ demo: host-lab build ## a YAML edit reverses what a real kernel runs, shown step
 
 fresh: host-lab ## all set-up and check-fast once more, inside a bare Debian 12
 	@tests/build/fresh
+
+# What to measure: BENCH='--contenders schedctl,fifo --workloads wake --rounds 2 --out build/raw.json'.
+bench: host-bench build ## beside other schedulers, about 25 minutes (and to build those); BENCH='--help'
+	@tests/lab/bootstrap
+	@tests/bench/run $(BENCH)
+	@$(if $(findstring --out,$(BENCH)),,$(MAKE) docs-bench)
+
+docs-bench: build
+	@$(VENV)/bin/python -c 'import matplotlib' 2>/dev/null || { \
+		echo "==> installing what draws the plots"; \
+		$(VENV)/bin/pip install -q --use-pep517 --no-input --progress-bar off \
+			--config-settings editable_mode=compat -e '.[bench]'; }
+	@$(VENV)/bin/python -m tests.bench.page > build/benchmarks.md
+	@mv build/benchmarks.md docs/benchmarks.md
+	@$(VENV)/bin/python -m tests.bench.plots
 
 docs-features: build ## docs/features.md from the collected proofs
 	@$(VENV)/bin/python -m tests.features > build/features.md

@@ -8,6 +8,7 @@
 #include "classify.bpf.h"
 #include "event.bpf.h"
 #include "job.bpf.h"
+#include "period.bpf.h"
 #include "rules.bpf.h"
 
 /* Levels of cgroups whose weights are multiplied. */
@@ -114,20 +115,41 @@ static u32 weight_of(struct task_struct *p, const struct policy_class *class)
 	return weight;
 }
 
-/* The daemon writes it to the thread; what it was before is kept here, and given back later. */
+static void change_slack(struct task_struct *p, struct task_ctx *taskc, u64 slack_ns)
+{
+	count(nr_slack_changes);
+	emit(p, taskc, EVENT_SLACK, slack_ns);
+}
+
+/*
+ * The daemon writes it to the thread; what it was before is kept here, and given back later,
+ * unless by then the thread has set its own. Whether the daemon has written shows only in the
+ * thread's slack.
+ */
 static void ask_for_slack(struct task_struct *p, struct task_ctx *taskc,
 			  const struct policy_class *class)
 {
-	u64 slack_ns = p->timer_slack_ns, wanted_ns = class->timer_slack_ns;
+	u64 now_ns = p->timer_slack_ns, wanted_ns = class->timer_slack_ns;
+	bool is_ours = now_ns == taskc->slack_asked_ns;
 
-	if (p->flags & PF_KTHREAD)
+	/* children of an RT thread may have 0, which is as good as any wish and cannot be given back */
+	if (p->flags & PF_KTHREAD || !now_ns)
 		return;
-	if (wanted_ns && !taskc->slack_ns)
-		taskc->slack_ns = slack_ns;
-	if (!wanted_ns)
-		wanted_ns = taskc->slack_ns;
-	if (wanted_ns && wanted_ns != slack_ns)
-		emit(p, taskc, EVENT_SLACK, wanted_ns);
+	if (wanted_ns) {
+		if (!taskc->slack_ns || (taskc->flags & TASK_SLACK_LEFT && !is_ours))
+			taskc->slack_ns = now_ns;
+		taskc->flags &= ~TASK_SLACK_LEFT;
+		taskc->slack_asked_ns = wanted_ns;
+		if (now_ns != wanted_ns)
+			change_slack(p, taskc, wanted_ns);
+	} else if (is_ours && taskc->slack_ns && taskc->slack_ns != now_ns) {
+		taskc->flags |= TASK_SLACK_LEFT;
+		change_slack(p, taskc, taskc->slack_ns);
+	} else {
+		taskc->flags &= ~TASK_SLACK_LEFT;
+		taskc->slack_ns = 0;
+		taskc->slack_asked_ns = 0;
+	}
 }
 
 /* A budget that is another one begins full, with the thread's next look at it. */
@@ -163,7 +185,7 @@ static void assign_class(struct task_struct *p, struct task_ctx *taskc, const st
 	const struct policy_class *class = &pol->classes[class_id];
 
 	leave_class(taskc);
-	taskc->flags &= ~(TASK_HELD_BACK | TASK_FIXED_PRIORITY | TASK_MEASURED);
+	taskc->flags &= ~(TASK_HELD_BACK | TASK_FIXED_PRIORITY | TASK_MEASURED | TASK_RECOVERS);
 	if (class->tier == TIER_REALTIME && !s->best_trusted && !is_realtime_uid(pol, taskc->uid)) {
 		taskc->flags |= TASK_HELD_BACK;
 		class_id = 0;
@@ -182,7 +204,13 @@ static void assign_class(struct task_struct *p, struct task_ctx *taskc, const st
 	taskc->weight = weight_of(p, class);
 	assign_budget(taskc, class);
 	taskc->period_ns = class->period_ns;
-	if (!class->recovery_after)
+	if (class->flags & CLASS_MEASURED) {
+		taskc->flags |= TASK_MEASURED;
+		adopt_period(p, taskc, class);
+	}
+	if (class->recovery_after)
+		taskc->flags |= TASK_RECOVERS;
+	else
 		taskc->recovery = 0;
 	take_place(taskc, class, pol->generation);
 	ask_for_slack(p, taskc, class);
@@ -192,41 +220,49 @@ static void assign_class(struct task_struct *p, struct task_ctx *taskc, const st
 	rekey(taskc);
 }
 
-__hidden bool refresh_class(struct task_struct *p, struct task_ctx *taskc)
+/* The thread's fingerprint into its context; true where it is another one than before. */
+static bool refresh_fingerprint(struct task_struct *p, struct task_ctx *taskc, u64 generation)
 {
-	const struct policy *pol = active_policy();
-	u64 cgroup_id = BPF_CORE_READ(p, cgroups, dfl_cgrp, kn, id), comm[2] = {};
-	u32 uid = BPF_CORE_READ(p, real_cred, uid.val), gid = BPF_CORE_READ(p, real_cred, gid.val);
-	u32 exec_id = p->self_exec_id, zero = 0;
-	struct subjects *s;
+	u64 cgroup_id = p->cgroups->dfl_cgrp->kn->id, task_group = (u64)p->sched_task_group;
+	u32 uid = p->real_cred->uid.val, gid = p->real_cred->gid.val, exec_id = p->self_exec_id;
+	u64 comm[2];
 
-	if (!pol)
-		return false;
-	bpf_probe_read_kernel_str(comm, sizeof(comm), p->comm);
-	if (taskc->generation == pol->generation && taskc->comm[0] == comm[0] &&
+	/* padded with zeros by the kernel (__set_task_comm) */
+	bpf_probe_read_kernel(comm, sizeof(comm), p->comm);
+	if (taskc->generation == generation && taskc->comm[0] == comm[0] &&
 	    taskc->comm[1] == comm[1] && taskc->cgroup_id == cgroup_id && taskc->uid == uid &&
 	    taskc->gid == gid && taskc->exec_id == exec_id &&
 	    taskc->static_prio == p->static_prio && taskc->sched_policy == p->policy &&
-	    taskc->weight_epoch == weight_epoch &&
-	    taskc->task_group == (u64)BPF_CORE_READ(p, sched_task_group))
+	    taskc->weight_epoch == weight_epoch && taskc->task_group == task_group)
 		return false;
-	s = bpf_map_lookup_elem(&subjects, &zero);
-	if (!s)
-		return false;
-	taskc->generation = pol->generation;
+	taskc->generation = generation;
 	taskc->comm[0] = comm[0];
 	taskc->comm[1] = comm[1];
 	taskc->cgroup_id = cgroup_id;
+	taskc->task_group = task_group;
 	taskc->uid = uid;
 	taskc->gid = gid;
 	taskc->exec_id = exec_id;
 	taskc->static_prio = p->static_prio;
 	taskc->sched_policy = p->policy;
 	taskc->weight_epoch = weight_epoch;
-	taskc->task_group = (u64)BPF_CORE_READ(p, sched_task_group);
+	return true;
+}
+
+__hidden bool refresh_class(struct task_struct *p, struct task_ctx *taskc)
+{
+	const struct policy *pol = active_policy();
+	struct subjects *s;
+	u32 zero = 0;
+
+	if (!pol || !refresh_fingerprint(p, taskc, pol->generation))
+		return false;
+	s = bpf_map_lookup_elem(&subjects, &zero);
+	if (!s)
+		return false;
 	count(nr_classified);
 	fill_identity(p, taskc, s);
-	match_rules(p, pol, s, cgroup_id);
+	match_rules(p, pol, s, taskc->cgroup_id);
 	assign_class(p, taskc, pol, s);
 	return true;
 }

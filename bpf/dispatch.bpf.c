@@ -23,6 +23,8 @@ struct head {
 struct heads {
 	struct head level, fair, background, overdue;
 	u64 overdue_at;
+	u64 late_dsq_id; /* where a thread waits that its misses have lifted */
+	u32 late_pid;
 };
 
 static struct task_struct *peek(u64 dsq_id)
@@ -44,7 +46,7 @@ __noinline int look(struct heads *heads, u32 domain, u32 queue, u64 now)
 	struct task_ctx *taskc;
 	struct head *best;
 
-	if (!heads || !scx_bpf_dsq_nr_queued(dsq_id))
+	if (!heads)
 		return 0;
 	p = peek(dsq_id);
 	if (!p)
@@ -57,6 +59,15 @@ __noinline int look(struct heads *heads, u32 domain, u32 queue, u64 now)
 		heads->overdue.dsq_id = dsq_id;
 		heads->overdue.rank = queue;
 		heads->overdue_at = taskc->queued_at;
+	}
+	/* a thread that others keep from running sees to its misses nowhere else */
+	if (queue >= QUEUE_LEVEL1 && taskc && is_late(taskc, now)) {
+		note_late(p, taskc, now);
+		update_level(taskc);
+		if (queue_of(taskc) != queue) {
+			heads->late_dsq_id = dsq_id;
+			heads->late_pid = p->pid;
+		}
 	}
 	if (queue >= QUEUE_LEVEL1) {
 		if (heads->level.found && heads->level.rank > queue)
@@ -80,14 +91,35 @@ __noinline int look(struct heads *heads, u32 domain, u32 queue, u64 now)
 	return 1;
 }
 
+/* From where a thread waited to the queue of the level that it has now. */
+static void lift(struct heads *heads, u64 now)
+{
+	struct task_struct *p = bpf_task_from_pid(heads->late_pid);
+	struct task_ctx *taskc = p ? lookup_task(p) : NULL;
+	u32 domain, queue;
+
+	if (p && taskc) {
+		domain = home_of(p);
+		queue = queue_of(taskc);
+		requeue(p, taskc, heads->late_dsq_id, domain);
+		look(heads, domain, queue, now);
+	}
+	if (p)
+		bpf_task_release(p);
+}
+
 static void look_at_queues(struct heads *heads, s32 cpu, u64 now)
 {
 	u32 i;
 
 	bpf_for(i, 0, NR_QUEUES) {
-		look(heads, DOMAIN_SHARED, i, now);
-		look(heads, DOMAIN_CPU0 + cpu, i, now);
+		if (may_wait(DOMAIN_SHARED, i))
+			look(heads, DOMAIN_SHARED, i, now);
+		if (may_wait(DOMAIN_CPU0 + cpu, i))
+			look(heads, DOMAIN_CPU0 + cpu, i, now);
 	}
+	if (heads->late_pid)
+		lift(heads, now);
 }
 
 /* prev keeps the CPU. */
@@ -148,8 +180,10 @@ static bool renew(struct task_struct *prev, struct task_ctx *prevc, struct cpu_c
 	renew_slice(prevc, now);
 	if (prevc->flags & TASK_OVERDUE)
 		end_overdue(prevc, now);
-	if (is_late(prevc, now))
+	if (is_late(prevc, now)) {
 		note_late(prev, prevc, now);
+		update_level(prevc);
+	}
 	return !prevc->runtime_ns || !settle_budget(prev, prevc, now);
 }
 
@@ -195,7 +229,7 @@ __noinline u64 overdue_tail(u32 domain, u32 queue, u64 now, u32 move)
 	u64 dsq_id = dsq_of(domain, queue), since = 0;
 	struct task_struct *p = NULL;
 
-	if (scx_bpf_dsq_nr_queued(dsq_id) < 2)
+	if (!may_wait(domain, queue) || scx_bpf_dsq_nr_queued(dsq_id) < 2)
 		return 0;
 	bpf_for_each(scx_dsq, p, dsq_id, SCX_DSQ_ITER_REV) {
 		struct task_ctx *taskc = lookup_task(p);
@@ -248,7 +282,10 @@ static bool move_any(s32 cpu)
 	bpf_for(i, 0, NR_QUEUES) {
 		u32 queue = NR_QUEUES - 1 - i;
 
-		if (dsq_move_to_local(dsq_of(DOMAIN_CPU0 + cpu, queue)) ||
+		if (may_wait(DOMAIN_CPU0 + cpu, queue) &&
+		    dsq_move_to_local(dsq_of(DOMAIN_CPU0 + cpu, queue)))
+			return true;
+		if (may_wait(DOMAIN_SHARED, queue) &&
 		    dsq_move_to_local(dsq_of(DOMAIN_SHARED, queue)))
 			return true;
 	}
@@ -268,6 +305,8 @@ __hidden void dispatch_cpu(s32 cpu, struct task_struct *prev)
 		prevc = lookup_task(prev);
 	if (cpuc->park_at && !time_before(now, cpuc->park_at))
 		unpark_due(cpu, cpuc, now);
+	if (cpuc->demote_at && !time_before(now, cpuc->demote_at))
+		restore_due(cpuc, now);
 	if (prev && prevc && !renew(prev, prevc, cpuc, now))
 		prevc = NULL;
 	cpuc->grant = GRANT_NONE;
@@ -308,7 +347,10 @@ __hidden bool queue_waits(s32 cpu, u32 rank)
 
 		if (queue < rank)
 			break;
-		if (scx_bpf_dsq_nr_queued(dsq_of(DOMAIN_SHARED, queue)) > 0 ||
+		if (may_wait(DOMAIN_SHARED, queue) &&
+		    scx_bpf_dsq_nr_queued(dsq_of(DOMAIN_SHARED, queue)) > 0)
+			return true;
+		if (may_wait(DOMAIN_CPU0 + cpu, queue) &&
 		    scx_bpf_dsq_nr_queued(dsq_of(DOMAIN_CPU0 + cpu, queue)) > 0)
 			return true;
 	}

@@ -10,6 +10,9 @@ struct event_ring {
 	__uint(max_entries, EVENT_RING_BYTES);
 };
 
+/* Named by a global, or BTF would not have it. */
+const struct event *event_layout __attribute__((unused));
+
 /* Filled by the loader, one per CPU; a CPU without one drops its events. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);

@@ -232,6 +232,7 @@ struct sched_stats {
 	u64 nr_drained; /* threads taken from the queues of a CPU that went offline */
 	u64 nr_cpuperf; /* changes of a CPU's frequency target */
 	u64 nr_quota_changes; /* cpu.max set while attached */
+	u64 nr_slack_changes; /* threads whose timer slack was to become another */
 	u64 nr_events; /* written to the ring buffers */
 	u64 nr_events_dropped; /* no room: nobody reads, or not fast enough */
 };
@@ -245,6 +246,9 @@ enum task_flags {
 	TASK_HELD_BACK = 1 << 5, /* matched a real-time class without the privilege */
 	TASK_THROTTLED = 1 << 6, /* out of budget, waits for replenish_at */
 	TASK_MEASURED = 1 << 7, /* its period is measured */
+	TASK_COUNTED = 1 << 8, /* in domain_ctx.nr of the queue that `counted` names */
+	TASK_RECOVERS = 1 << 9, /* misses lift it */
+	TASK_SLACK_LEFT = 1 << 10, /* left a class that asked for slack: slack_ns is due to it */
 };
 
 /*
@@ -293,6 +297,7 @@ struct task_ctx {
 	/* recovery */
 	u64 miss_window_at; /* since when nr_misses are counted */
 	u64 quiet_since; /* the last miss, or the last level given back */
+	u64 late_again_at; /* a job that is still there by then counts as another miss, to recovery */
 	u32 nr_misses;
 	u8 recovery; /* levels it is lifted by */
 	u8 max_level;
@@ -302,9 +307,12 @@ struct task_ctx {
 	/* donations of waiting threads: room for the locks */
 	u64 min_deadline[NR_LEVELS];
 	u16 nr_donors[NR_LEVELS];
-	/* timer slack before a class set its own; 0 = unchanged */
+	/* timer slack before a class asked for another, and what it asked for; 0 = none did */
 	u64 slack_ns;
-	u64 reserved[8];
+	u64 slack_asked_ns;
+	u32 counted; /* domain << 8 | queue */
+	u32 pad;
+	u64 reserved[5];
 };
 
 enum event_kind {
@@ -325,6 +333,12 @@ struct event {
 	u32 pid; /* of the process, in the initial PID namespace */
 	u32 tid;
 	char comm[16];
+};
+
+/* Written by schedctl, read at wake-ups; in a cache line of its own. */
+struct control {
+	u32 listening; /* somebody reads the events */
+	u32 pad[15];
 };
 
 /* Written once by ops.exit; kind 0 = attached or never attached. */

@@ -14,6 +14,7 @@
  */
 #include "job.bpf.h"
 #include "event.bpf.h"
+#include "park.bpf.h"
 
 /* sigmask(SIGKILL) */
 #define SIGKILL_BIT (1 << 8)
@@ -127,7 +128,7 @@ __hidden void renew_slice(struct task_ctx *taskc, u64 now)
 	release_again(taskc, now);
 }
 
-/* `recovery_after` misses within `recovery_within_ns` lift the thread, from its next release on. */
+/* `recovery_after` misses within `recovery_within_ns` lift the thread. */
 static void recover(struct task_ctx *taskc, struct class_stats *stats, u64 now)
 {
 	const struct policy_class *class = class_of(active_policy(), taskc);
@@ -153,12 +154,17 @@ __hidden void note_late(struct task_struct *p, struct task_ctx *taskc, u64 now)
 {
 	struct class_stats *stats = lookup_class_stats(taskc);
 
-	taskc->flags |= TASK_LATE;
 	if (!stats)
 		return;
-	stats->nr_misses++;
-	recover(taskc, stats, now);
-	emit(p, taskc, EVENT_MISS, time_since(now, taskc->job_deadline_at));
+	if (!(taskc->flags & TASK_LATE)) {
+		taskc->flags |= TASK_LATE;
+		stats->nr_misses++;
+		emit(p, taskc, EVENT_MISS, time_since(now, taskc->job_deadline_at));
+	}
+	if (taskc->flags & TASK_RECOVERS) {
+		recover(taskc, stats, now);
+		taskc->late_again_at = abs_deadline(now, taskc->deadline_ns);
+	}
 }
 
 __hidden void end_job(struct task_struct *p, struct task_ctx *taskc, u64 now)
@@ -171,7 +177,7 @@ __hidden void end_job(struct task_struct *p, struct task_ctx *taskc, u64 now)
 	if (time_before(taskc->job_deadline_at, now)) {
 		u32 bucket = tardiness_bucket(time_since(now, taskc->job_deadline_at));
 
-		if (!(taskc->flags & TASK_LATE))
+		if (is_late(taskc, now))
 			note_late(p, taskc, now);
 		barrier_var(bucket); /* keep the check that the verifier needs */
 		if (bucket < TARDINESS_BUCKETS)
@@ -198,6 +204,7 @@ static void overrun(struct task_struct *p, struct task_ctx *taskc)
 	case OVERRUN_DEMOTE:
 		stats->nr_demoted++;
 		taskc->flags |= TASK_DEMOTED;
+		note_demoted(p, taskc);
 		break;
 	case OVERRUN_IGNORE:
 		stats->nr_ignored++;

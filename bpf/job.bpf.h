@@ -22,7 +22,7 @@ void rekey(struct task_ctx *taskc);
 /* The job ends, the thread sleeps. */
 void end_job(struct task_struct *p, struct task_ctx *taskc, u64 now);
 
-/* The job is past its deadline and still there: counted once. */
+/* The job is past its deadline and still there: a miss, once; to recovery again with each deadline more. */
 void note_late(struct task_struct *p, struct task_ctx *taskc, u64 now);
 
 /*
@@ -39,8 +39,11 @@ u64 run_ns(const struct task_ctx *taskc);
 
 static inline bool is_late(const struct task_ctx *taskc, u64 now)
 {
-	return taskc->job_deadline_at && !(taskc->flags & TASK_LATE) &&
-	       time_before(taskc->job_deadline_at, now);
+	if (!taskc->job_deadline_at || !time_before(taskc->job_deadline_at, now))
+		return false;
+	if (!(taskc->flags & TASK_LATE))
+		return true;
+	return taskc->flags & TASK_RECOVERS && time_before(taskc->late_again_at, now);
 }
 
 /* A budget that limits it: not while it runs as fair. */

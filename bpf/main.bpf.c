@@ -14,29 +14,39 @@
  *            CPU for those that may not
  *   key      a thread's place in its queue: abs. deadline, release or virtual time, in ns
  *            of CLOCK_MONOTONIC or of virtual time, compared as signed differences
- *   renewal  a runnable thread that has consumed a whole slice is released anew, so that
- *            equals rotate and a job that never sleeps cannot starve its own level
+ *   renewal  a runnable thread without a budget that has consumed a whole slice is released
+ *            anew, so that equals rotate and a job that never sleeps cannot starve its level
+ *   budget   runtime per period and thread: a constant-bandwidth server (Abeni & Buttazzo,
+ *            RTSS 1998), its states in job.bpf.c
+ *   parked   out of budget: in a queue of the CPU whose timer ends the wait (park.bpf.c)
+ *   late     past its job's deadline: counted when first seen, at the tick, when it gets a
+ *            CPU or when it ends; misses within a time lift the thread (recovery)
  *   owed     a tier below its share: per CPU, over 100 ms, paid in quanta before any level
  *   overdue  a thread that waited a quarter of the watchdog's time-out; runs next whatever
  *            its tier, goes behind its equals then, and all of them take at most half of
  *            each 100 ms
  *
- * The way of a thread: ops.select_cpu claims an idle CPU; ops.runnable classifies and
- * releases; ops.enqueue uses the claimed CPU, or takes the one that runs the least urgent
- * thread of a few candidates, or queues; ops.dispatch lets the previous thread take part
- * with its own key. Classification: classify.bpf.c. Queues: queue.bpf.c. Choice:
- * dispatch.bpf.c. Arithmetic: sched_math.h.
+ * The way of a thread: ops.select_cpu claims an idle CPU; ops.runnable classifies, measures
+ * its period where the class asks for it, and releases; ops.enqueue parks it, uses the claimed
+ * CPU, takes the one that runs the least urgent thread of a few candidates, or queues;
+ * ops.dispatch lets the previous thread take part with its own key. Classification:
+ * classify.bpf.c. Jobs, levels, budgets: job.bpf.c. Queues: queue.bpf.c. Choice:
+ * dispatch.bpf.c. Timers: park.bpf.c. Arithmetic: sched_math.h, period_math.h.
  *
- * Limits: slices and quanta end at a tick (the kernel has no finer slice timer), so an
- * owed quantum of 1 ms may last one tick. Threads of the RT, deadline and fair classes of
- * the kernel are outside. The maximum wait is a promise with a load limit: half of the
- * time, in ticks, over the time-out.
+ * Limits: a timer ends budgets and quanta, a tick the slices of 4 ms and more. A timer that
+ * the kernel has no memory for leaves the tick to end them (nr_timer_failed). Threads of the
+ * RT, deadline and fair classes of the kernel are outside. The maximum wait is a promise with
+ * a load limit: half of the time, in quanta, over the time-out. A parked thread may hold a lock
+ * of the kernel, for at most one period. A demoted thread that waits in the fair queue when its
+ * period ends gets its level back when it next runs.
  */
 #include "classify.bpf.h"
 #include "queue.bpf.h"
 #include "job.bpf.h"
+#include "dump.bpf.h"
 #include "event.bpf.h"
 #include "park.bpf.h"
+#include "period.bpf.h"
 #include "power.bpf.h"
 
 char _license[] SEC("license") = "GPL";
@@ -122,6 +132,7 @@ void BPF_STRUCT_OPS(schedctl_runnable, struct task_struct *p, u64 enq_flags)
 
 	if (!taskc)
 		return;
+	count_out(taskc);
 	now = bpf_ktime_get_ns();
 	refresh_class(p, taskc);
 	if (taskc->flags & TASK_SURPLUS)
@@ -129,6 +140,8 @@ void BPF_STRUCT_OPS(schedctl_runnable, struct task_struct *p, u64 enq_flags)
 	/* an affinity or nice change re-enqueues too: a fresh deadline there would be a gift */
 	if (!(enq_flags & SCX_ENQ_WAKEUP) && taskc->release_at)
 		return;
+	if (taskc->flags & TASK_MEASURED)
+		measure_period(p, taskc, now);
 	release_job(taskc, now);
 	if (!(enq_flags & SCX_ENQ_WAKEUP))
 		return;
@@ -152,6 +165,7 @@ static void note_running(struct task_struct *p, struct task_ctx *taskc, struct c
 	struct domain_ctx *domc = lookup_domain(taskc->domain);
 	u32 tier = tier_index(taskc->tier);
 
+	count_out(taskc);
 	taskc->exec_ns = p->se.sum_exec_runtime;
 	if (tier != TIER_REALTIME && domc &&
 	    time_before(domc->vnow[tier] + VNOW_STEP_NS, taskc->vtime))
@@ -221,6 +235,8 @@ void BPF_STRUCT_OPS(schedctl_running, struct task_struct *p)
 	cpuc->curr_rank = queue_of(taskc);
 	WRITE_ONCE(cpuc->curr_valid, 1);
 	time_run(cpuc, taskc, now, granted_ns(p, cpuc));
+	if (needs_full_speed(cpuc, taskc->level))
+		set_frequency(bpf_get_smp_processor_id(), cpuc, taskc->level, now);
 }
 
 void BPF_STRUCT_OPS(schedctl_stopping, struct task_struct *p, bool runnable)
@@ -278,8 +294,11 @@ s32 BPF_STRUCT_OPS(schedctl_init_task, struct task_struct *p, struct scx_init_ta
 	if (args->fork) {
 		struct task_ctx *parentc = lookup_task(bpf_get_current_task_btf());
 
-		if (parentc)
+		if (parentc) {
 			taskc->slack_ns = parentc->slack_ns;
+			taskc->slack_asked_ns = parentc->slack_asked_ns;
+			taskc->flags |= parentc->flags & TASK_SLACK_LEFT;
+		}
 	}
 	/* a child begins with a slice of debt, or a storm of forks would go before all others */
 	if (domc)
@@ -291,8 +310,19 @@ void BPF_STRUCT_OPS(schedctl_exit_task, struct task_struct *p, struct scx_exit_t
 {
 	struct task_ctx *taskc = lookup_task(p);
 
+	if (!taskc)
+		return;
+	leave_class(taskc);
+	count_out(taskc);
+}
+
+/* To another scheduling class of the kernel, for a while or for good. */
+void BPF_STRUCT_OPS(schedctl_disable, struct task_struct *p)
+{
+	struct task_ctx *taskc = lookup_task(p);
+
 	if (taskc)
-		leave_class(taskc);
+		count_out(taskc);
 }
 
 /* Children's weights follow from their parents': every thread looks again. */
@@ -331,39 +361,6 @@ void BPF_STRUCT_OPS(schedctl_cpu_offline, s32 cpu)
 		cpuc->offline = 1;
 	drain_parked(cpu);
 	count(nr_cpu_offline);
-}
-
-void BPF_STRUCT_OPS(schedctl_dump, struct scx_dump_ctx *dctx)
-{
-	const struct policy *pol = active_policy();
-	u32 i;
-
-	if (pol)
-		scx_dump("generation %llu slot %u order %u classes %u rules %u", pol->generation,
-			 pol->slot, pol->order, pol->nr_classes, pol->nr_rules);
-	bpf_for(i, 0, NR_QUEUES)
-		scx_dump("shared queue %u: %d threads", i,
-			 scx_bpf_dsq_nr_queued(dsq_of(DOMAIN_SHARED, i)));
-}
-
-void BPF_STRUCT_OPS(schedctl_dump_cpu, struct scx_dump_ctx *dctx, s32 cpu, bool idle)
-{
-	struct cpu_ctx *cpuc = lookup_cpu(cpu);
-
-	if (cpuc)
-		scx_dump("rank %u valid %u grant %u pending %u debt fair %lld background %lld",
-			 cpuc->curr_rank, cpuc->curr_valid, cpuc->grant, cpuc->urgent_pending,
-			 cpuc->debt_ns[TIER_FAIR], cpuc->debt_ns[TIER_BACKGROUND]);
-}
-
-void BPF_STRUCT_OPS(schedctl_dump_task, struct scx_dump_ctx *dctx, struct task_struct *p)
-{
-	struct task_ctx *taskc = lookup_task(p);
-
-	if (taskc)
-		scx_dump("class %u tier %u level %u key %llu queued_at %llu domain %u",
-			 taskc->class_index & (MAX_CLASSES - 1), taskc->tier, taskc->level,
-			 taskc->key, taskc->queued_at, taskc->domain);
 }
 
 s32 BPF_STRUCT_OPS_SLEEPABLE(schedctl_init)
@@ -415,6 +412,7 @@ struct sched_ext_ops schedctl_ops = {
 	.stopping = (void *)schedctl_stopping,
 	.update_idle = (void *)schedctl_update_idle,
 	.init_task = (void *)schedctl_init_task,
+	.disable = (void *)schedctl_disable,
 	.exit_task = (void *)schedctl_exit_task,
 	.cgroup_set_weight = (void *)schedctl_cgroup_set_weight,
 	.cgroup_set_bandwidth = (void *)schedctl_cgroup_set_bandwidth,

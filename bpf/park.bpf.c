@@ -36,6 +36,14 @@ static void arm(struct cpu_ctx *cpuc, u64 at)
 	count(nr_timer_armed);
 }
 
+/* The earlier of two times that are still to come; 0 = none. */
+static u64 earlier_of(u64 a, u64 b, u64 now)
+{
+	if (!b || !time_before(now, b) || (a && !time_before(b, a)))
+		return a;
+	return b;
+}
+
 static int timer_fires(void *map, u32 *key, struct end_timer *timer)
 {
 	struct cpu_ctx *cpuc = this_cpu();
@@ -46,11 +54,9 @@ static int timer_fires(void *map, u32 *key, struct end_timer *timer)
 	cpuc->timer_at = 0;
 	if (is_timer_late(cpuc, now))
 		scx_bpf_kick_cpu(bpf_get_smp_processor_id(), SCX_KICK_PREEMPT);
-	if (cpuc->end_at && time_before(now, cpuc->end_at))
-		next = cpuc->end_at;
-	if (cpuc->park_at && time_before(now, cpuc->park_at) &&
-	    (!next || time_before(cpuc->park_at, next)))
-		next = cpuc->park_at;
+	next = earlier_of(next, cpuc->end_at, now);
+	next = earlier_of(next, cpuc->park_at, now);
+	next = earlier_of(next, cpuc->demote_at, now);
 	if (next)
 		arm(cpuc, next);
 	return 0;
@@ -113,12 +119,14 @@ __hidden void park(struct task_struct *p, struct task_ctx *taskc, u64 enq_flags)
 static void unpark(struct bpf_iter_scx_dsq *it, struct task_struct *p, u64 now)
 {
 	struct task_ctx *taskc = lookup_task(p);
+	u32 domain = home_of(p);
 
 	if (!taskc)
 		return;
 	replenish(taskc, now);
 	taskc->queued_at = now;
-	if (dsq_move_vtime(it, p, dsq_of(home_of(p), queue_of(taskc)), taskc->key, run_ns(taskc)))
+	count_in(taskc, domain, queue_of(taskc));
+	if (dsq_move_vtime(it, p, dsq_of(domain, queue_of(taskc)), taskc->key, run_ns(taskc)))
 		count(nr_unparked);
 	offer(p, taskc);
 }
@@ -139,6 +147,69 @@ __hidden void unpark_due(s32 cpu, struct cpu_ctx *cpuc, u64 now)
 	cpuc->park_at = 0;
 	if (next)
 		wait_for(cpuc, time_before(now, next) ? next : now + RUN_MIN_NS);
+}
+
+__hidden void note_demoted(struct task_struct *p, const struct task_ctx *taskc)
+{
+	struct cpu_ctx *cpuc = this_cpu();
+	u32 i;
+
+	if (!cpuc)
+		return;
+	bpf_for(i, 0, DEMOTED_MAX) {
+		if (i >= DEMOTED_MAX || cpuc->demoted_pid[i])
+			continue;
+		cpuc->demoted_pid[i] = p->pid;
+		cpuc->demoted_at[i] = taskc->replenish_at;
+		if (!cpuc->demote_at || time_before(taskc->replenish_at, cpuc->demote_at)) {
+			cpuc->demote_at = taskc->replenish_at;
+			arm(cpuc, taskc->replenish_at);
+		}
+		return;
+	}
+}
+
+/* From the fair queue to that of its level; where it does not wait there, it has seen to itself. */
+static void restore(u32 pid, u64 now)
+{
+	struct task_struct *p = bpf_task_from_pid(pid);
+	struct task_ctx *taskc = p ? lookup_task(p) : NULL;
+
+	if (p && taskc && taskc->flags & TASK_DEMOTED && taskc->queued_at &&
+	    !time_before(now, taskc->replenish_at)) {
+		u64 from = dsq_of(taskc->domain, QUEUE_FAIR);
+
+		replenish(taskc, now);
+		requeue(p, taskc, from, home_of(p));
+		offer(p, taskc);
+	}
+	if (p)
+		bpf_task_release(p);
+}
+
+__hidden void restore_due(struct cpu_ctx *cpuc, u64 now)
+{
+	u64 next = 0;
+	u32 i;
+
+	bpf_for(i, 0, DEMOTED_MAX) {
+		u32 pid;
+
+		if (i >= DEMOTED_MAX)
+			break;
+		pid = cpuc->demoted_pid[i];
+		if (!pid)
+			continue;
+		if (time_before(now, cpuc->demoted_at[i])) {
+			next = earlier_of(next, cpuc->demoted_at[i], now);
+			continue;
+		}
+		cpuc->demoted_pid[i] = 0;
+		restore(pid, now);
+	}
+	cpuc->demote_at = next;
+	if (next)
+		arm(cpuc, next);
 }
 
 __hidden void drain_parked(s32 cpu)

@@ -16,6 +16,12 @@ void park(struct task_struct *p, struct task_ctx *taskc, u64 enq_flags);
 /* Bring back those of `cpu` whose time has come; from ops.dispatch. */
 void unpark_due(s32 cpu, struct cpu_ctx *cpuc, u64 now);
 
+/* A thread is fair until its next period: remember when that is. */
+void note_demoted(struct task_struct *p, const struct task_ctx *taskc);
+
+/* Give those of this CPU whose time has come their level, if they still wait; from ops.dispatch. */
+void restore_due(struct cpu_ctx *cpuc, u64 now);
+
 /* Bring back all of a CPU that goes offline. */
 void drain_parked(s32 cpu);
 
@@ -23,7 +29,8 @@ void drain_parked(s32 cpu);
 static inline bool is_timer_late(const struct cpu_ctx *cpuc, u64 now)
 {
 	return (cpuc->end_at && !time_before(now, cpuc->end_at)) ||
-	       (cpuc->park_at && !time_before(now, cpuc->park_at));
+	       (cpuc->park_at && !time_before(now, cpuc->park_at)) ||
+	       (cpuc->demote_at && !time_before(now, cpuc->demote_at));
 }
 
 #endif

@@ -7,7 +7,6 @@
 
 /* Utilization is taken over at least this. */
 #define UTIL_WINDOW_NS (8 * MSEC_NS)
-#define FULL_FROM_LEVEL 5
 /* Smaller changes of the target are not worth a call into cpufreq. */
 #define PERF_STEP (PERF_ONE / 16)
 
@@ -15,7 +14,7 @@ __hidden void set_frequency(s32 cpu, struct cpu_ctx *cpuc, u32 level, u64 now)
 {
 	const struct policy *pol = active_policy();
 	u64 elapsed_ns = time_since(now, cpuc->util_at);
-	u32 target = PERF_ONE, last = cpuc->perf;
+	u32 target = PERF_ONE, last = cpuc->perf ? cpuc->perf : PERF_ONE;
 
 	if (elapsed_ns >= UTIL_WINDOW_NS) {
 		cpuc->util = util_average(cpuc->util, cpuc->busy_ns, elapsed_ns);

@@ -85,6 +85,8 @@ static bool is_bound(struct task_struct *p)
 
 	if (p->nr_cpus_allowed == 1 || is_migration_disabled(p))
 		return true;
+	if ((u32)p->nr_cpus_allowed >= scx_bpf_nr_cpu_ids())
+		return false;
 	online = scx_bpf_get_online_cpumask();
 	covers = bpf_cpumask_subset(online, p->cpus_ptr);
 	scx_bpf_put_cpumask(online);
@@ -112,6 +114,34 @@ static void enter_domain(struct task_ctx *taskc, u32 domain)
 	}
 	taskc->vtime = vtime_clamp(taskc->vtime, to->vnow[tier]);
 	taskc->key = taskc->vtime;
+}
+
+__hidden void count_out(struct task_ctx *taskc)
+{
+	u32 counted = taskc->counted;
+	struct domain_ctx *domc;
+
+	if (!(taskc->flags & TASK_COUNTED))
+		return;
+	taskc->flags &= ~TASK_COUNTED;
+	domc = lookup_domain(counted >> 8);
+	if (domc)
+		__sync_fetch_and_sub(&domc->nr[counted & 15], 1);
+}
+
+__hidden void count_in(struct task_ctx *taskc, u32 domain, u32 queue)
+{
+	struct domain_ctx *domc;
+
+	count_out(taskc);
+	if (domain == DOMAIN_SHARED && queue == QUEUE_FAIR)
+		return;
+	domc = lookup_domain(domain);
+	if (!domc)
+		return;
+	taskc->flags |= TASK_COUNTED;
+	taskc->counted = domain << 8 | queue;
+	__sync_fetch_and_add(&domc->nr[queue & 15], 1);
 }
 
 /* More urgent than what runs on the CPU: a higher band, or in EDF an earlier deadline. */
@@ -167,6 +197,18 @@ static s32 find_victim(struct task_struct *p, const struct task_ctx *taskc, u32 
 	return victim;
 }
 
+/* An iterator may move a thread that it has not come to, as long as that is in its queue. */
+__hidden void requeue(struct task_struct *p, struct task_ctx *taskc, u64 from, u32 domain)
+{
+	struct bpf_iter_scx_dsq it;
+
+	if (!bpf_iter_scx_dsq_new(&it, from, 0)) {
+		count_in(taskc, domain, queue_of(taskc));
+		dsq_move_vtime(&it, p, dsq_of(domain, queue_of(taskc)), taskc->key, run_ns(taskc));
+	}
+	bpf_iter_scx_dsq_destroy(&it);
+}
+
 __hidden void offer(struct task_struct *p, struct task_ctx *taskc)
 {
 	s32 cpu = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0), retry;
@@ -187,6 +229,7 @@ static void wait_in_queue(struct task_struct *p, struct task_ctx *taskc, u32 dom
 	/* since it last ran: who is put back without having run keeps its age */
 	if (!taskc->queued_at)
 		taskc->queued_at = bpf_ktime_get_ns();
+	count_in(taskc, domain, queue_of(taskc));
 	dsq_insert_vtime(p, dsq_of(domain, queue_of(taskc)), run_ns(taskc), taskc->key, enq_flags);
 }
 
@@ -290,6 +333,9 @@ __hidden void enqueue_without_context(struct task_struct *p, u64 enq_flags)
 	struct domain_ctx *domc = lookup_domain(domain);
 
 	count(nr_no_context);
+	/* nobody counts it out: from then on this queue is asked each time */
+	if (domc && domain != DOMAIN_SHARED)
+		__sync_fetch_and_add(&domc->nr[QUEUE_FAIR], 1);
 	dsq_insert_vtime(p, dsq_of(domain, QUEUE_FAIR), TICK_MAX_NS,
 			 domc ? domc->vnow[TIER_FAIR] : 0, enq_flags);
 }

@@ -13,6 +13,23 @@ void end_overdue(struct task_ctx *taskc, u64 now);
 /* Put a runnable thread where it waits, or on the CPU it may take at once. */
 void enqueue_task(struct task_struct *p, struct task_ctx *taskc, u64 enq_flags);
 
+/* The thread is about to wait in that queue, or waits nowhere any more. */
+void count_in(struct task_ctx *taskc, u32 domain, u32 queue);
+void count_out(struct task_ctx *taskc);
+
+/* False where nothing waits in that queue; true where something may. */
+static inline bool may_wait(u32 domain, u32 queue)
+{
+	struct domain_ctx *domc = lookup_domain(domain);
+
+	if (domain == DOMAIN_SHARED && queue == QUEUE_FAIR)
+		return true;
+	return domc && READ_ONCE(domc->nr[queue & 15]);
+}
+
+/* Move a thread that waits in the queue `from` to that of its tier and level; from ops.dispatch. */
+void requeue(struct task_struct *p, struct task_ctx *taskc, u64 from, u32 domain);
+
 /* The domain whose queues the thread waits in. */
 u32 home_of(struct task_struct *p);
 

@@ -55,6 +55,12 @@ static inline u64 abs_deadline(u64 release, u64 deadline_ns)
 	return release + deadline_ns;
 }
 
+/* The deadline of a level where neither deadline nor period is known: 2 ms for 7, 128 ms for 1. */
+static inline u64 default_deadline_ns(u32 level)
+{
+	return MSEC_NS << (8 - (level & 7));
+}
+
 /* What is left of a slice of which `used_ns` have been consumed. */
 static inline u64 slice_left(u64 slice_ns, u64 used_ns)
 {

@@ -36,6 +36,9 @@ enum grant {
 	GRANT_OVERDUE = 2,
 };
 
+/* Demoted threads of a CPU that get their level back in time; others when they next run. */
+#define DEMOTED_MAX 16
+
 struct cpu_ctx {
 	/* read by the other CPUs' wake-ups */
 	u64 curr_key;
@@ -57,26 +60,30 @@ struct cpu_ctx {
 	u64 tails_at; /* when it last looked at the ends of its queues */
 	u64 end_at; /* when the running thread's budget or quantum ends; 0 = the tick is soon enough */
 	u64 park_at; /* when the first parked thread may go on; 0 = none */
+	u64 demote_at; /* when the first demoted thread of those below is due; 0 = none */
 	u64 timer_at; /* when the timer fires; 0 = not armed */
 	u64 util_at; /* since when busy_ns are counted */
 	u64 busy_ns;
 	u32 util; /* in 1/1024 */
-	u32 perf; /* the frequency last asked for; 0 = none yet */
+	u32 perf; /* the frequency last asked for; 0 = none yet, the attach has set it to PERF_ONE */
+	u32 demoted_pid[DEMOTED_MAX]; /* 0 = free */
+	u64 demoted_at[DEMOTED_MAX];
 };
 
 struct domain_ctx {
 	u64 vnow[NR_TIERS + 1]; /* virtual time of its fair and background queue */
+	u64 reserved[4];
+	/*
+	 * By queue, threads that wait there or are on their way: 0 = surely none, so that a CPU
+	 * need not ask the kernel. Not of the shared fair queue: every fair wake-up of the
+	 * machine would write it. In a cache line of its own.
+	 */
+	u32 nr[16];
 } __attribute__((aligned(64)));
 
 /* One per CPU, which alone arms it. Not per-CPU memory: timers may not live there. */
 struct end_timer {
 	struct bpf_timer timer;
-};
-
-/* Written by schedctl, read at wake-ups; in a cache line of its own. */
-struct control {
-	u32 listening; /* somebody reads the events */
-	u32 pad[15];
 };
 
 struct policy_slot {

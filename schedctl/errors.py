@@ -47,7 +47,8 @@ _WIDTH = 120
 def format_problem(problem: Problem) -> str:
     """The lines a person reads: place and message, the source line, a caret, the hint."""
     place = f"{problem.file}:{problem.line}:{problem.column}" if problem.line else problem.file
-    lines = [f"{place}: {problem.severity}: {_shortened(problem.message)}"]
+    said = f"{problem.severity}: {_shortened(problem.message)}"
+    lines = [f"{place}: {said}" if place else said]
     text, column = problem.source.replace("\t", " ").rstrip(), problem.column - 1
     if len(text) > _WIDTH:  # what stands around the place
         start = max(0, min(column - _WIDTH // 2, len(text) - _WIDTH))

@@ -50,5 +50,9 @@ def lock_file() -> Path:
     return run_dir() / "lock"
 
 
+def daemon_file() -> Path:
+    return run_dir() / "daemon"
+
+
 def selected_file() -> Path:
     return run_dir() / "selected"

@@ -6,13 +6,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from schedctl.apply import apply_plan
+from schedctl.harm import refuse_quotas
 from schedctl.image.compile import compile_image
 from schedctl.image.model import PolicyImage
 from schedctl.kernel.hostinfo import read_facts
 from schedctl.kernel.protocol import Kernel
 from schedctl.observe import Observation, observe
-from schedctl.plan import Plan, make_plan
-from schedctl.profile.model import Profile
+from schedctl.plan import Action, Plan, make_plan
+from schedctl.profile.model import CpuMax, Profile
 from schedctl.resolve.accounts import names_of
 from schedctl.resolve.assignment import Assignment, resolve
 
@@ -33,13 +34,17 @@ def desired_image(profile: Profile) -> PolicyImage:
     return compile_image(resolved_here(profile))
 
 
-def plan_change(kernel: Kernel, desired: PolicyImage) -> Plan:
-    """What would change; writes nothing."""
-    return make_plan(desired, observe(kernel))
+def plan_change(kernel: Kernel, desired: PolicyImage, cpu_max: CpuMax = CpuMax.REFUSE) -> Plan:
+    """What would change; writes nothing. Refuses what an apply would refuse."""
+    plan = make_plan(desired, observe(kernel))
+    refuse_quotas(kernel.quotas(), cpu_max)
+    if Action.ATTACH in plan.actions:
+        kernel.check_isolation()
+    return plan
 
 
-def reconcile(kernel: Kernel, desired: PolicyImage) -> Outcome:
+def reconcile(kernel: Kernel, desired: PolicyImage, cpu_max: CpuMax = CpuMax.REFUSE) -> Outcome:
     """Make the kernel run `desired` and read it back; the caller holds the lock."""
     kernel.check()
-    plan = plan_change(kernel, desired)
+    plan = plan_change(kernel, desired, cpu_max)
     return Outcome(plan, apply_plan(kernel, plan))

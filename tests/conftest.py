@@ -35,6 +35,7 @@ systemctl stop schedctld
 grep -q enabled /sys/kernel/sched_ext/state || schedctl detach
 rm -rf /run/schedctl/selected* /etc/schedctl/profiles
 rm -rf /root/profiles
+rmdir /sys/fs/cgroup/quota-test 2> /dev/null
 echo 'profile: desktop' > /etc/schedctl/schedctl.yaml
 true
 """

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from schedctl import paths
 from schedctl.analysis.admission import admit
+from schedctl.cli.announce import announced, outside_document, outside_lines
 from schedctl.cli.report import Report
 from schedctl.cli.source import Source, source_to_apply
 from schedctl.errors import EXIT_OK, EXIT_PENDING, StateError
@@ -35,12 +36,13 @@ def run(args: argparse.Namespace) -> Report:
 def _check(kernel: Kernel, source: Source, diff: bool) -> Report:
     from schedctl.reconcile import plan_change
 
-    plan = plan_change(kernel, source.compiled.image)
+    plan = plan_change(kernel, source.compiled.image, source.compiled.assignment.policy.cpu_max)
+    said = announced(kernel, source.compiled)
     return Report(
-        text="\n".join(plan.lines() if diff else plan.lines()[:1]),
-        data={"plan": plan.to_document()},
+        text="\n".join([*(plan.lines() if diff else plan.lines()[:1]), *outside_lines(said.outside)]),
+        data={"plan": plan.to_document(), "outside": outside_document(said.outside)},
         exit_code=EXIT_PENDING if plan.changed else EXIT_OK,
-        problems=source.compiled.problems,
+        problems=(*source.compiled.problems, *said.problems),
     )
 
 
@@ -49,12 +51,18 @@ def _apply(kernel: Kernel, source: Source, diff: bool) -> Report:
     from schedctl.reconcile import reconcile
 
     with locked(paths.lock_file()), _noted(source):
-        outcome = reconcile(kernel, source.compiled.image)
+        outcome = reconcile(kernel, source.compiled.image, source.compiled.assignment.policy.cpu_max)
+    said = announced(kernel, source.compiled)
+    lines = [*_lines(outcome.plan, outcome.observation.generation, diff), *outside_lines(said.outside)]
     return Report(
-        text="\n".join(_lines(outcome.plan, outcome.observation.generation, diff)),
-        data={"plan": outcome.plan.to_document(), "generation": outcome.observation.generation},
+        text="\n".join(lines),
+        data={
+            "plan": outcome.plan.to_document(),
+            "generation": outcome.observation.generation,
+            "outside": outside_document(said.outside),
+        },
         changed=outcome.plan.changed,
-        problems=source.compiled.problems,
+        problems=(*source.compiled.problems, *said.problems),
     )
 
 

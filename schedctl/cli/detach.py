@@ -7,7 +7,7 @@ import argparse
 
 from schedctl import paths
 from schedctl.cli.report import Report
-from schedctl.errors import ConflictError, PrivilegeError
+from schedctl.errors import ConflictError, PrivilegeError, StateError
 from schedctl.lock import locked
 from schedctl.observe import Owner, observe
 from schedctl.selected import Selected, write_selected
@@ -27,9 +27,17 @@ def run(args: argparse.Namespace) -> Report:
                 f"the scheduler that is attached is not schedctl's: {state.ops}",
                 "stop it with its own tool; `echo S > /proc/sysrq-trigger` ends any sched_ext scheduler",
             )
-        # first the note, so that a daemon does not attach it again
-        write_selected(paths.selected_file(), Selected.none())
+        unnoted: StateError | None = None
+        try:  # first the note, so that a daemon does not attach it again
+            write_selected(paths.selected_file(), Selected.none())
+        except StateError as error:  # the way out does not hang on a disk
+            unnoted = error
         kernel.detach()
+    if unnoted:
+        raise StateError(
+            f"detached, but that is not noted: {unnoted.message}",
+            "a daemon that is started now attaches again; make room, then `schedctl detach` once more",
+        )
     attached = observation.owner is Owner.SCHEDCTL
     text = "detached: the kernel's own scheduler runs" if attached else "nothing was attached"
     return Report(text=text, data={"state": kernel.sched_state().state}, changed=attached)

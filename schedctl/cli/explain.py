@@ -11,10 +11,11 @@ from typing import Any
 from schedctl.cli.host import facts_for
 from schedctl.cli.report import Report
 from schedctl.cli.source import load
-from schedctl.cli.threads import NOT_SEEN, shown, thread_document
+from schedctl.cli.threads import NOT_SEEN, thread_document
 from schedctl.cli.words import thread_of
 from schedctl.errors import MissingError, UsageError
 from schedctl.glob import encoded, glob_match
+from schedctl.printable import shown
 from schedctl.profile.model import Tier
 from schedctl.resolve.assignment import Assignment, resolve
 from schedctl.resolve.explain import Explanation, Outcome, RuleVerdict, explain, predicates

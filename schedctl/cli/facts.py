@@ -10,15 +10,23 @@ from itertools import pairwise
 from schedctl.choice import chosen, loader, settings
 from schedctl.cli.report import Report
 from schedctl.errors import SchedctlError
+from schedctl.kernel.procfs import rivals
 from schedctl.resolve.accounts import Names, names_of
 from schedctl.resolve.facts import HostFacts
 
+_EXT_SERVER = {
+    True: "yes",
+    False: "no: a SCHED_FIFO thread that never sleeps starves its CPU",
+    None: "unknown: root can see it",
+}
+
 
 def run(args: argparse.Namespace) -> Report:
-    from schedctl.kernel.hostinfo import local_names, read_facts
+    from schedctl.kernel.hostinfo import local_names, read_facts, with_deadlines
 
     local, named = local_names(), _named()
-    facts = read_facts(Names(local.users | named.users, local.groups | named.groups), settings().tags)
+    names = Names(local.users | named.users, local.groups | named.groups, local.units)
+    facts = with_deadlines(read_facts(names, settings().tags), rivals())
     return Report(text="\n".join(_lines(facts)), data={"facts": facts.to_document()})
 
 
@@ -39,11 +47,13 @@ def _lines(facts: HostFacts) -> list[str]:
         ("sched_ext", _sched_ext(facts)),
         ("BTF", "yes" if kernel.btf else "no: the scheduler cannot be loaded"),
         ("BPF LSM", "yes" if kernel.bpf_lsm else "no"),
+        ("ext server", _EXT_SERVER[kernel.ext_server]),
+        ("deadline", f"{kernel.deadline_bandwidth or 0} CPUs reserved by SCHED_DEADLINE threads"),
         ("cgroup v2", "yes" if kernel.cgroup2 else "no: `cgroup` and `unit` match nothing"),
         ("CPUs", f"{_ranges(cpu.number for cpu in facts.cpus)}{', SMT' if facts.smt else ''}"),
         ("nodes", _groups(facts, "node")),
         ("LLCs", _groups(facts, "llc")),
-        ("isolated", _ranges(cpu.number for cpu in facts.cpus if cpu.isolated) or "none"),
+        ("isolated", _isolated(facts)),
         ("limits", ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in facts.limits.items())),
         ("seat", _words(f"uid {uid}" for uid in facts.active_seat) or "nobody"),
         ("accounts", f"{len(facts.users)} users, {len(facts.groups)} groups"),
@@ -55,6 +65,12 @@ def _sched_ext(facts: HostFacts) -> str:
     if facts.kernel.sched_ext is None:
         return "no: this kernel is built without it"
     return facts.kernel.sched_ext + (f", {facts.kernel.ops}" if facts.kernel.ops else "")
+
+
+def _isolated(facts: HostFacts) -> str:
+    if facts.kernel.isolcpus:
+        return f"{facts.kernel.isolcpus} by isolcpus=: the kernel attaches no scheduler"
+    return _ranges(cpu.number for cpu in facts.cpus if cpu.isolated) or "none"
 
 
 def _groups(facts: HostFacts, key: str) -> str:

@@ -24,6 +24,16 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message, f"see `{self.prog} --help`")
 
 
+def _seconds(word: str) -> float:
+    try:
+        seconds = float(word)
+    except ValueError:
+        seconds = 0
+    if not 0.1 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{word!r} is not from 0.1 to 3600 seconds")
+    return seconds
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="schedctl", description="Declarative low-latency CPU scheduling.")
     parser.add_argument("--version", action="version", version=f"schedctl {__version__}")
@@ -58,7 +68,10 @@ def _parser() -> argparse.ArgumentParser:
     apply.add_argument("--persist", action="store_true", help="make it the standing choice, across reboots")
     apply.add_argument("--check", action="store_true", help="change nothing; exit 2 where it would")
     apply.add_argument("--diff", action="store_true", help="print each difference")
-    verbs.add_parser("status", parents=[common], help="what the kernel runs, read from the kernel")
+    status = verbs.add_parser("status", parents=[common], help="what the kernel runs, read from the kernel")
+    status.add_argument(
+        "--watch", nargs="?", type=_seconds, const=2.0, metavar="SECONDS", help="again and again (2)"
+    )
     verbs.add_parser("detach", parents=[common], help="back to the kernel's own scheduler")
     explain = verbs.add_parser("explain", parents=offline, help="why a thread has its class")
     explain.add_argument("target", nargs="?", metavar="TID|NAME", help="live threads, by number or name")

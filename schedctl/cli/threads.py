@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from schedctl.glob import encoded
+from schedctl.printable import shown
 from schedctl.resolve.match import Thread
 
 NOT_SEEN = "their executables cannot be read; root sees those of all users"
@@ -26,12 +26,6 @@ def thread_document(thread: Thread) -> dict[str, Any]:
         "nice": thread.nice,
         "policy": thread.policy.value,
     }
-
-
-def shown(name: bytes | str) -> str:
-    """A name as it can be printed, whatever bytes it has."""
-    data = encoded(name) if isinstance(name, str) else name
-    return "".join(c if c.isprintable() else "\ufffd" for c in data.decode(errors="replace"))
 
 
 def columns(rows: list[tuple[str, ...]]) -> list[str]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from queue import Empty
 from typing import Protocol
 
@@ -12,6 +13,8 @@ from schedctl.analysis.admission import admit
 from schedctl.choice import library, load_selected, loader
 from schedctl.daemon import notify
 from schedctl.daemon.files import Followed, Signature, followed
+from schedctl.daemon.listener import Listener
+from schedctl.daemon.quota import QuotaWatch
 from schedctl.daemon.triggers import Trigger, TriggerQueue
 from schedctl.errors import Problem, SchedctlError, format_problem
 from schedctl.image.compile import compile_image
@@ -26,6 +29,7 @@ from schedctl.selected import Choice, Selected, read_selected
 QUIET_S = 0.05
 # and who never stops writing is not waited for.
 PATIENCE_S = 1.0
+_BY_WEIGHT = (Trigger.STOP, Trigger.RELOAD, Trigger.FILES, Trigger.EVENTS)
 MAX_SHOWN = 20
 # Less than the service manager's watchdog.
 LOCK_S = 5.0
@@ -38,8 +42,18 @@ class Watcher(Protocol):
 class Daemon:
     """`run` returns after a STOP; the scheduler stays attached."""
 
-    def __init__(self, kernel: Kernel, queue: TriggerQueue, watcher: Watcher) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        queue: TriggerQueue,
+        watcher: Watcher,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._kernel = kernel
+        self._clock = clock
+        self._listener = Listener(kernel, queue.attend, clock)
+        self._quotas = QuotaWatch(kernel, clock)
+        self._tick_at: float | None = None
         self._queue = queue
         self._watcher = watcher
         self._seen: Signature = ()
@@ -50,46 +64,82 @@ class Daemon:
 
     def run(self, tick_s: float | None) -> None:
         """Reconcile once, say READY, then once per batch of triggers; look at the state each tick."""
-        self._reconcile()
-        notify.ready()
-        while (trigger := self._next(tick_s)) is not Trigger.STOP:
-            notify.alive()
-            if trigger is None:
-                self._look()
-                continue
-            if trigger is Trigger.RELOAD:
-                notify.reloading()
+        try:
             self._reconcile()
-            if trigger is Trigger.RELOAD:
-                notify.ready()
+            notify.ready()
+            self._tick_at = self._after(tick_s)
+            while (trigger := self._next()) is not Trigger.STOP:
+                notify.alive()
+                self._serve(trigger)
+                if trigger is None or (self._tick_at is not None and self._clock() >= self._tick_at):
+                    self._look()
+                    self._tick_at = self._after(tick_s)
+                self._guarded(self._do_what_is_due)
+        finally:
+            self._listener.close()
         notify.stopping()
         log("stopped; what is attached stays attached", "stopped")
 
-    def _next(self, tick_s: float | None) -> Trigger | None:
-        """The next trigger with all that come right behind it; None when the tick is over."""
+    def _after(self, seconds: float | None) -> float | None:
+        return None if seconds is None else self._clock() + seconds
+
+    def _serve(self, trigger: Trigger | None) -> None:
+        match trigger:
+            case Trigger.EVENTS:
+                self._guarded(self._listener.read)
+            case Trigger.RELOAD:
+                notify.reloading()
+                self._reconcile()
+                notify.ready()
+            case Trigger.FILES:
+                self._reconcile()
+
+    def _next(self) -> Trigger | None:
+        """The next trigger with all that come right behind it; None when it is time for something else."""
+        times = (self._tick_at, self._listener.due_at(), self._quotas.due_at())
+        waits = [at - self._clock() for at in times if at is not None]
         try:
-            first = self._queue.get(timeout=tick_s)
+            first = self._queue.get(timeout=max(0.0, min(waits)) if waits else None)
         except Empty:
             return None
         batch = {first}
         end = time.monotonic() + PATIENCE_S
-        while batch == {Trigger.FILES} and time.monotonic() < end:
+        while Trigger.FILES in batch <= {Trigger.FILES, Trigger.EVENTS} and time.monotonic() < end:
             try:
                 batch.add(self._queue.get(timeout=QUIET_S))
             except Empty:
                 break
         while not self._queue.empty():
             batch.add(self._queue.get())
-        for kind in (Trigger.STOP, Trigger.RELOAD):
-            if kind in batch:
-                return kind
-        return Trigger.FILES
+        # events stay where they are until they are read: they lose nothing
+        return next(kind for kind in _BY_WEIGHT if kind in batch)
 
     def _look(self) -> None:
         """Cheap. An ejection, and an edit that inotify lost, are noticed at the next tick at the latest."""
         ejected = self._attached and not self._kernel.sched_state().ours
         if ejected or followed(library()).signature() != self._seen:
             self._reconcile()
+            return
+        self._guarded(self._listener.follow)
+        self._guarded(self._listener.look)
+
+    def _do_what_is_due(self) -> None:
+        self._listener.due()
+        if self._listener.quotas_changed:
+            self._listener.quotas_changed = False
+            self._quotas.look(self._attached)
+        if self._quotas.is_due():
+            with locked(paths.lock_file(), LOCK_S):
+                if self._quotas.detach():
+                    self._attached = False
+            self._listener.follow()
+
+    def _guarded(self, duty: Callable[[], None]) -> None:
+        """What the kernel refuses beside a reconcile is said, and tried again with the next trigger."""
+        try:
+            duty()
+        except SchedctlError as error:
+            self._say_failure(error)
 
     def _reconcile(self) -> None:
         try:
@@ -100,6 +150,8 @@ class Daemon:
             self._queue.put(Trigger.FILES)
         except SchedctlError as error:
             self._say_failure(error)
+        self._guarded(self._listener.follow)
+        self._guarded(lambda: self._quotas.look(self._kernel.sched_state().ours))
 
     def _watch(self) -> None:
         """Before the files are read, so that no edit falls between."""
@@ -118,7 +170,8 @@ class Daemon:
             return
         assignment = resolved_here(loaded.profile)
         admission = admit(assignment)
-        outcome = reconcile(self._kernel, compile_image(assignment))
+        self._quotas.cpu_max = assignment.policy.cpu_max
+        outcome = reconcile(self._kernel, compile_image(assignment), assignment.policy.cpu_max)
         self._attached, self._ejected = True, False
         self._say_outcome(outcome)
         self._say_warnings((*assignment.problems, *admission))

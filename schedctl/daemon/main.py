@@ -12,6 +12,7 @@ from schedctl.daemon.triggers import SeatWatcher, TriggerQueue, Watcher, install
 from schedctl.errors import EXIT_OK, ConflictError, SchedctlError
 from schedctl.kernel.real import RealKernel
 from schedctl.log import Priority, log
+from schedctl.presence import note_daemon
 
 
 def main() -> int:
@@ -33,6 +34,7 @@ def main() -> int:
     queue = TriggerQueue()
     install_signal_handlers(queue)
     paths.run_dir().mkdir(parents=True, exist_ok=True)
+    note_daemon()
     watcher = Watcher(queue)
     SeatWatcher(queue)
     try:

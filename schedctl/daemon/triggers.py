@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import signal
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from systemd import login
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
@@ -25,9 +28,63 @@ class Trigger(StrEnum):
     FILES = "files"
     RELOAD = "reload"
     STOP = "stop"
+    EVENTS = "events"
+    """The scheduler has told something: read it."""
 
 
-TriggerQueue = SimpleQueue[Trigger]
+# Who writes events without end wakes the daemon no oftener than this.
+EVENTS_PAUSE_S = 0.1
+
+
+class TriggerQueue:
+    """What the loop waits for: triggers that threads and signal handlers put, and one readable descriptor."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[Trigger] = SimpleQueue()
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._events: int | None = None
+        self._paused_until = 0.0
+
+    def put(self, trigger: Trigger) -> None:
+        self._queue.put(trigger)
+        os.eventfd_write(self._wake, 1)
+
+    def attend(self, events: int | None) -> None:
+        """From now on this descriptor, readable, is the trigger EVENTS; None = no more."""
+        self._events = events
+
+    def get(self, timeout: float | None = None) -> Trigger:
+        """Waits for one; raises queue.Empty when the time is over. Triggers that were put go first."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            with suppress(BlockingIOError):
+                os.eventfd_read(self._wake)
+            if not self._queue.empty():  # nobody else takes from it
+                return self._queue.get()
+            if self._poll(time.monotonic(), end):
+                self._paused_until = time.monotonic() + EVENTS_PAUSE_S
+                return Trigger.EVENTS
+            if end is not None and time.monotonic() >= end and self._queue.empty():
+                raise Empty
+
+    def _poll(self, now: float, end: float | None) -> bool:
+        """Waits until something may be there; whether it is events."""
+        poll = select.poll()
+        poll.register(self._wake, select.POLLIN)
+        waits = [] if end is None else [end - now]
+        if self._events is not None:
+            if self._paused_until <= now:
+                poll.register(self._events, select.POLLIN)
+            else:
+                waits.append(self._paused_until - now)
+        timeout_ms = max(0, math.ceil(min(waits) * 1000)) if waits else None
+        return any(found == self._events for found, _ in poll.poll(timeout_ms))
+
+    def empty(self) -> bool:
+        """Whether no trigger was put."""
+        return self._queue.empty()
+
+
 # Reading a profile opens and closes it: those events would feed themselves.
 _WRITES = ("created", "modified", "moved", "deleted", "closed")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from ctypes import Structure, c_char, c_int32, c_int64, c_uint8, c_uint16, c_uint32, c_uint64
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from struct import error as unpack_error
@@ -127,7 +128,7 @@ class SchedStats(Structure):
         *_fields(c_uint64, "kthread_ns nr_owed nr_overdue nr_classified nr_held_back nr_no_context"),
         *_fields(c_uint64, "nr_restricted nr_slot_taken nr_path_overflow nr_cpu_offline nr_cpu_online"),
         *_fields(c_uint64, "nr_timer_armed nr_timer_failed nr_unparked nr_drained nr_cpuperf"),
-        *_fields(c_uint64, "nr_quota_changes nr_events nr_events_dropped"),
+        *_fields(c_uint64, "nr_quota_changes nr_slack_changes nr_events nr_events_dropped"),
     ]
 
 
@@ -149,15 +150,20 @@ class TaskCtx(Structure):
         *_fields(c_uint32, "sched_policy weight_epoch domain"),
         ("layout", c_uint16),
         *_fields(c_uint8, "class_tier class_level"),
-        *_fields(c_uint64, "miss_window_at quiet_since"),
+        *_fields(c_uint64, "miss_window_at quiet_since late_again_at"),
         ("nr_misses", c_uint32),
         *_fields(c_uint8, "recovery max_level overrun member"),
         ("member_generation", c_uint64),
         ("min_deadline", c_uint64 * NR_LEVELS),
         ("nr_donors", c_uint16 * NR_LEVELS),
-        ("slack_ns", c_uint64),
-        ("reserved", c_uint64 * 8),
+        *_fields(c_uint64, "slack_ns slack_asked_ns"),
+        *_fields(c_uint32, "counted pad"),
+        ("reserved", c_uint64 * 5),
     ]
+
+
+class Control(Structure):
+    _fields_ = [("listening", c_uint32), ("pad", c_uint32 * 15)]
 
 
 class Event(Structure):
@@ -191,11 +197,9 @@ STRUCTS: dict[str, type[Structure]] = {
     "sched_stats": SchedStats,
     "task_ctx": TaskCtx,
     "event": Event,
+    "control": Control,
     "exit_record": ExitRecord,
 }
-# An object has the types that its maps, functions and variables name; a record that is only written need
-# not be among them.
-MAY_BE_MISSING = frozenset({"event"})
 HEAD_SIZE = ctypes.sizeof(Policy)
 TABLES = (PolicyBucket, PolicyRule, PolicyPattern)
 """The elements of the tables that follow a policy's head, in this order."""
@@ -213,8 +217,6 @@ def check_object(path: Path) -> None:
         raise HostError(f"{path} is no BPF object of schedctl", hint) from None
     for name, struct in STRUCTS.items():
         theirs = found[name]
-        if theirs is None and name in MAY_BE_MISSING:
-            continue
         ours = {
             field[0]: (getattr(struct, field[0]).offset, getattr(struct, field[0]).size)
             for field in struct._fields_
@@ -295,6 +297,25 @@ def version_of(data: bytes) -> int:
 
 def generation_of(data: bytes) -> int:
     return int(Policy.from_buffer_copy(data).generation)
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What a policy's head alone tells: its generation, and by number its classes' names and timer slack."""
+
+    generation: int
+    names: tuple[str, ...]
+    slack_ns: tuple[int, ...]  # 0 = left alone
+
+
+def heading_of(head: bytes) -> Heading:
+    """ValueError where it is no head of ours."""
+    if len(head) < HEAD_SIZE or version_of(head) != ABI_VERSION:
+        raise ValueError(f"a policy of {len(head)} bytes, version {version_of(head)}")
+    policy = Policy.from_buffer_copy(head)
+    classes = policy.classes[: policy.nr_classes]
+    names = tuple(cls.name.decode() for cls in classes)
+    return Heading(policy.generation, names, tuple(cls.timer_slack_ns for cls in classes))
 
 
 def decode(data: bytes) -> tuple[PolicyImage, int, int]:

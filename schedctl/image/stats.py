@@ -107,6 +107,7 @@ class SchedStats:
     nr_drained: int = 0
     nr_cpuperf: int = 0
     nr_quota_changes: int = 0
+    nr_slack_changes: int = 0
     nr_events: int = 0
     nr_events_dropped: int = 0
 

@@ -20,6 +20,9 @@ class TaskFlag(IntFlag):
     HELD_BACK = 1 << 5
     THROTTLED = 1 << 6
     MEASURED = 1 << 7
+    COUNTED = 1 << 8
+    RECOVERS = 1 << 9
+    SLACK_LEFT = 1 << 10
 
 
 class EventKind(IntEnum):
@@ -70,6 +73,7 @@ class TaskContext:
     class_level: int
     miss_window_at: int
     quiet_since: int
+    late_again_at: int
     nr_misses: int
     recovery: int
     max_level: int
@@ -79,6 +83,7 @@ class TaskContext:
     min_deadline: tuple[int, ...]
     nr_donors: tuple[int, ...]
     slack_ns: int
+    slack_asked_ns: int
 
     @property
     def slot(self) -> int:

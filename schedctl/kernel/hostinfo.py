@@ -8,31 +8,45 @@ from __future__ import annotations
 
 import functools
 import grp
-import gzip
 import os
 import pwd
 import re
 import subprocess
+import time
 from collections.abc import Collection, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from schedctl.errors import HostError
-from schedctl.image import abi, index
+from schedctl.image import index
 from schedctl.kernel import sysfs
+from schedctl.kernel.deadline import reserved
 from schedctl.kernel.seats import active_seat
+from schedctl.kernel.sysfs import parse_list
+from schedctl.profile.model import MAX_CLASSES, UNIT_SUFFIXES
 from schedctl.resolve.accounts import Names
 from schedctl.resolve.facts import Cpu, Group, HostFacts, KernelFacts
+from schedctl.resolve.match import Thread
 
 SYS = Path("/sys")
-BOOT = Path("/boot")
-PROC_CONFIG = Path("/proc/config.gz")
 CPUINFO = Path("/proc/cpuinfo")
+UNITS = (
+    Path("/etc/systemd/system"),
+    Path("/run/systemd/system"),
+    Path("/run/systemd/generator"),
+    Path("/usr/lib/systemd/system"),
+    Path("/lib/systemd/system"),
+)
 _VIRT_S = 5
+_CLOCK_MONOTONIC_COARSE = 6
 
 
 def read_facts(names: Names, tags: Iterable[str] = ()) -> HostFacts:
-    """All facts; of users root and the named ones that exist, of groups the named ones."""
+    """All facts; of users root and the named ones that exist, of groups the named ones.
+
+    Units are read where at least one is named.
+    """
     return HostFacts(
         hostname=os.uname().nodename,
         virt=_virt(),
@@ -43,21 +57,28 @@ def read_facts(names: Names, tags: Iterable[str] = ()) -> HostFacts:
         users=_users(names.users | {"root"}),
         groups=_groups(names.groups),
         active_seat=active_seat(),
+        units=_units() if names.units else (),
     )
 
 
+def with_deadlines(facts: HostFacts, threads: Iterable[tuple[int, Thread]]) -> HostFacts:
+    """With what the SCHED_DEADLINE threads among these, (TID, thread), have reserved."""
+    return replace(facts, kernel=replace(facts.kernel, deadline_bandwidth=str(reserved(threads))))
+
+
 def local_names() -> Names:
-    """Every user and group that the databases enumerate: the local ones, and what directories show."""
+    """Every user and group that the databases enumerate, the local ones and what directories show; units."""
     return Names(
         frozenset(user.pw_name for user in pwd.getpwall()),
         frozenset(group.gr_name for group in grp.getgrall()),
+        frozenset(_units()),
     )
 
 
 def limits() -> dict[str, int]:
-    """What one policy can hold."""
+    """What one policy can hold; classes are those beside 'default'."""
     return {
-        "classes": abi.MAX_CLASSES - 1,
+        "classes": MAX_CLASSES - 1,
         "rules": index.MAX_RULES,
         "pattern_bytes": index.PATTERN_LEN - 1,
     }
@@ -102,15 +123,6 @@ def _llc(caches: Path, default: int) -> int:
     return max(found)[1] if found else default
 
 
-def parse_list(text: str) -> tuple[int, ...]:
-    """ "0-2,8" -> (0, 1, 2, 8)."""
-    numbers: list[int] = []
-    for part in text.split(","):
-        if match := re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip()):
-            numbers.extend(range(int(match[1]), int(match[2] or match[1]) + 1))
-    return tuple(numbers)
-
-
 def _text(path: Path) -> str:
     try:
         return path.read_text().strip()
@@ -134,18 +146,23 @@ def _kernel() -> KernelFacts:
         btf=sysfs.BTF.exists(),
         bpf_lsm="bpf" in _text(SYS / "kernel/security/lsm").split(","),
         cgroup2=(SYS / "fs/cgroup/cgroup.controllers").exists(),
-        hz=_hz(release),
+        hz=_hz(),
+        isolcpus=sysfs.isolcpus(),
+        ext_server=_ext_server(SYS / "kernel/debug/sched"),
     )
 
 
-@functools.cache
-def _hz(release: str) -> int | None:
-    """Ticks per second, from the kernel's configuration; None where it is not published."""
-    text = ""
-    with suppress(OSError):
-        text = gzip.decompress(PROC_CONFIG.read_bytes()).decode(errors="replace")
-    match = re.search(r"^CONFIG_HZ=(\d+)$", text or _text(BOOT / f"config-{release}"), re.MULTILINE)
-    return int(match[1]) if match else None
+def _hz() -> int:
+    """Ticks per second: the coarse clock moves once in each."""
+    return round(1 / time.clock_getres(_CLOCK_MONOTONIC_COARSE))
+
+
+def _ext_server(debug: Path) -> bool | None:
+    """debugfs is root's alone, and may not be mounted."""
+    try:
+        return "ext_server" in os.listdir(debug)
+    except OSError:
+        return None
 
 
 @functools.cache
@@ -173,6 +190,15 @@ def _users(names: Iterable[str]) -> dict[str, int]:
         with suppress(KeyError):
             found[name] = pwd.getpwnam(name).pw_uid
     return found
+
+
+def _units() -> tuple[str, ...]:
+    """The unit files of the system manager, in all folders of its load path that packages and people use."""
+    found: set[str] = set()
+    for folder in UNITS:
+        with suppress(OSError):
+            found.update(name for name in os.listdir(folder) if name.endswith(UNIT_SUFFIXES))
+    return tuple(sorted(found))
 
 
 def _groups(names: Collection[str]) -> dict[str, Group]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import functools
+import mmap
 import os
 import struct
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
@@ -16,6 +17,7 @@ from schedctl.errors import HostError
 LIBRARY = "libbpf.so.1"
 OLDEST = (1, 4)
 _MAP_TYPE_ARRAY = 2
+_MAP_TYPE_RINGBUF = 27
 _F_INNER_MAP = 1 << 12
 _WARN = 0
 _PRINT = ctypes.CFUNCTYPE(c_int, c_int, c_char_p, c_void_p)
@@ -48,6 +50,12 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     ),
     "bpf_map_update_batch": (c_int, [c_int, c_void_p, c_void_p, POINTER(c_uint32), c_void_p]),
     "bpf_map_update_elem": (c_int, [c_int, c_void_p, c_void_p, c_uint64]),
+    "ring_buffer__new": (c_void_p, [c_int, c_void_p, c_void_p, c_void_p]),
+    "ring_buffer__add": (c_int, [c_void_p, c_int, c_void_p, c_void_p]),
+    "ring_buffer__ring": (c_void_p, [c_void_p, c_uint32]),
+    "ring_buffer__epoll_fd": (c_int, [c_void_p]),
+    "ring_buffer__free": (None, [c_void_p]),
+    "ring__consume": (c_int, [c_void_p]),
 }
 
 
@@ -151,9 +159,14 @@ class Map:
             _checked(create(_MAP_TYPE_ARRAY, name.encode(), 4, value_size, count, byref(options)))
         )
         if data:
-            keys, done = (c_uint32 * count)(*range(count)), c_uint32(count)
-            _checked(library().bpf_map_update_batch(created.fd, keys, data, byref(done), None))
+            created.fill(data)
         return created
+
+    @classmethod
+    def of_ring(cls, name: str, size: int) -> Map:
+        """A new ring buffer of `size` bytes, or of a page where pages are larger."""
+        create, size = library().bpf_map_create, max(size, mmap.PAGESIZE)
+        return cls.from_fd(_checked(create(_MAP_TYPE_RINGBUF, name.encode(), 0, 0, size, None)))
 
     @classmethod
     def from_pin(cls, path: str) -> Map:
@@ -176,7 +189,7 @@ class Map:
             self.fd, None, byref(next_key), keys, values, byref(count), None
         )  # ENOENT: the end was reached
         if count.value != self.max_entries:
-            raise _error()
+            raise last_error()
         return values.raw
 
     def lookup_per_cpu(self, key: int = 0) -> list[bytes]:
@@ -191,6 +204,12 @@ class Map:
         if len(value) != self.value_size:
             raise OSError(errno.EINVAL, f"a value of {len(value)} bytes for one of {self.value_size}")
         _checked(library().bpf_map_update_elem(self.fd, byref(c_uint32(key)), value, 0))
+
+    def fill(self, values: bytes, first: int = 0) -> None:
+        """Consecutive elements of an array in one call."""
+        count = len(values) // self.value_size
+        keys, done = (c_uint32 * count)(*range(first, first + count)), c_uint32(count)
+        _checked(library().bpf_map_update_batch(self.fd, keys, values, byref(done), None))
 
     def clear_per_cpu(self, key: int) -> None:
         zeros = bytes(-(-self.value_size // 8) * 8 * nr_possible_cpus())
@@ -207,7 +226,7 @@ class Object:
         ctypes.set_errno(0)
         self._pointer = library().bpf_object__open_file(path.encode(), None)
         if not self._pointer:
-            raise _error()
+            raise last_error()
 
     def load(self) -> None:
         _checked(library().bpf_object__load(self._pointer))
@@ -220,7 +239,7 @@ class Object:
         ctypes.set_errno(0)
         pointer = library().bpf_map__attach_struct_ops(self._map(name))
         if not pointer:
-            raise _error()
+            raise last_error()
         return Link(pointer)
 
     def _map(self, name: str) -> int:
@@ -258,10 +277,11 @@ def detach_pinned_link(path: str) -> None:
 def _checked(result: int) -> int:
     """libbpf 1.x returns -errno, or -1 with errno set."""
     if result < 0:
-        raise _error(result)
+        raise last_error(result)
     return result
 
 
-def _error(result: int = -1) -> OSError:
+def last_error(result: int = -1) -> OSError:
+    """What a call that has failed left in errno."""
     code = ctypes.get_errno() or -result
     return OSError(code, os.strerror(code))

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from schedctl.resolve.match import SchedPolicy, Thread
+from schedctl.resolve.match import OUTSIDE, SchedPolicy, Thread
 from schedctl.resolve.units import unit_of, user_unit_of
 
 PROC = Path("/proc")
@@ -31,6 +32,7 @@ _POLICIES = {
     6: SchedPolicy.DEADLINE,
     7: SchedPolicy.EXT,
 }
+ALL_POLICIES = frozenset(SchedPolicy)
 _READ_BYTES = 8192
 
 Wanted = Callable[[bytes], bool]
@@ -66,8 +68,10 @@ class _Process:
         return self._exe
 
 
-def threads(wanted: Wanted = lambda _: True, proc: Path = PROC) -> Iterator[LiveThread]:
-    """All threads whose name `wanted` takes, by process."""
+def threads(
+    wanted: Wanted = lambda _: True, proc: Path = PROC, policies: Collection[SchedPolicy] = ALL_POLICIES
+) -> Iterator[LiveThread]:
+    """All threads whose name `wanted` takes, of these policies, by process; others cost one read each."""
     for pid in sorted(int(name) for name in os.listdir(proc) if name.isdecimal()):
         process = _Process(f"{proc}/{pid}")
         try:
@@ -75,8 +79,20 @@ def threads(wanted: Wanted = lambda _: True, proc: Path = PROC) -> Iterator[Live
         except OSError:
             continue
         for tid in tids:
-            if (found := _thread(proc, pid, tid, process, wanted)) is not None:
+            if (found := _thread(proc, pid, tid, process, wanted, policies)) is not None:
                 yield found
+
+
+def rivals(proc: Path = PROC) -> tuple[tuple[int, Thread], ...]:
+    """(TID, thread) of those in the classes that the kernel runs before sched_ext, in one pass."""
+    return tuple((live.tid, live.thread) for live in threads(proc=proc, policies=OUTSIDE))
+
+
+def thread_ids(proc: Path = PROC) -> Iterator[int]:
+    """The TIDs of all threads."""
+    for pid in (name for name in os.listdir(proc) if name.isdecimal()):
+        with suppress(OSError):
+            yield from map(int, os.listdir(f"{proc}/{pid}/task"))
 
 
 def thread_by_tid(tid: int, proc: Path = PROC) -> LiveThread | None:
@@ -85,16 +101,19 @@ def thread_by_tid(tid: int, proc: Path = PROC) -> LiveThread | None:
         pid = int(_field(_read(f"{proc}/{tid}/status"), b"\nTgid:"))
     except (OSError, ValueError):
         return None
-    return _thread(proc, pid, tid, _Process(f"{proc}/{pid}"), lambda _: True)
+    return _thread(proc, pid, tid, _Process(f"{proc}/{pid}"), lambda _: True, ALL_POLICIES)
 
 
-def _thread(proc: Path, pid: int, tid: int, process: _Process, wanted: Wanted) -> LiveThread | None:
+def _thread(
+    proc: Path, pid: int, tid: int, process: _Process, wanted: Wanted, policies: Collection[SchedPolicy]
+) -> LiveThread | None:
     directory = f"{proc}/{pid}/task/{tid}"
     try:
         name, fields = _stat(_read(f"{directory}/stat"))
         kthread = bool(int(fields[6]) & _PF_KTHREAD)
         comm = _comm(name, kthread)
-        if not wanted(comm):
+        policy = _POLICIES.get(int(fields[38]), SchedPolicy.OTHER)
+        if policy not in policies or not wanted(comm):
             return None
         status = _read(f"{directory}/status")
         cgroup = _cgroup(_read(f"{directory}/cgroup"))
@@ -113,7 +132,7 @@ def _thread(proc: Path, pid: int, tid: int, process: _Process, wanted: Wanted) -
         kthread=kthread,
         leader=tid == pid,
         nice=int(fields[16]),
-        policy=_POLICIES.get(int(fields[38]), SchedPolicy.OTHER),
+        policy=policy,
     )
     return LiveThread(tid, pid, thread, known)
 

@@ -6,11 +6,14 @@ tests/kernel/contract.py holds both to it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from schedctl.errors import ApplyError
+from schedctl.image.abi import Heading
 from schedctl.image.stats import ClassStats, ExitRecord, SchedStats
+from schedctl.image.task import Event, TaskContext
 
 OPS_NAME = "schedctl"
 ENABLED, DISABLED = "enabled", "disabled"
@@ -39,6 +42,36 @@ class NotAttachedError(ApplyError):
     """The maps of a running scheduler were asked for, and there are none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """A finite cpu.max: `quota_us` of CPU time in each `period_us`; `unit` is systemd's, "" without one."""
+
+    cgroup: str
+    quota_us: int
+    period_us: int
+    unit: str
+
+
+ChooseSlack = Callable[[TaskContext, int], int | None]
+"""A thread's context and its timer slack now, in ns -> what it is to be; None = leave it."""
+
+
+class EventSource(Protocol):
+    """The events of the scheduler that ran when it was opened; the kernel writes them while it is open."""
+
+    def fileno(self) -> int:
+        """Readable while there are events."""
+        ...
+
+    def read(self) -> tuple[Event, ...]:
+        """Those that are there, of each CPU in order; a bounded number, then call again."""
+        ...
+
+    def close(self) -> None:
+        """The kernel writes no more."""
+        ...
+
+
 class Kernel(Protocol):
     """Every call raises classes of errors.py only. Slots are 0 and 1; a policy's bytes are abi.encode's."""
 
@@ -48,6 +81,18 @@ class Kernel(Protocol):
 
     def sched_state(self) -> SchedState:
         """HostError without sched_ext. Needs no root."""
+        ...
+
+    def check_isolation(self) -> None:
+        """HostError where isolcpus= keeps the kernel from attaching anything. Needs no root."""
+        ...
+
+    def quotas(self) -> tuple[Quota, ...]:
+        """Every finite cpu.max of this host. Needs no root."""
+        ...
+
+    def read_events(self) -> dict[str, int]:
+        """The kernel's own counters of the attached scheduler, {} without one. Needs no root."""
         ...
 
     def privileged(self) -> bool:
@@ -69,8 +114,12 @@ class Kernel(Protocol):
 
     def read_policy(self, slot: int) -> bytes: ...
 
+    def read_heading(self) -> Heading:
+        """Of the active policy."""
+        ...
+
     def write_policy(self, slot: int, policy: bytes) -> None:
-        """Replace the slot's head and tables; refused (ApplyError) for the active slot."""
+        """Replace the slot's head and tables, nobody being in its classes; ApplyError for the active slot."""
         ...
 
     def flip(self, slot: int) -> None:
@@ -91,10 +140,29 @@ class Kernel(Protocol):
         """None where nothing is pinned."""
         ...
 
+    def listen(self) -> EventSource:
+        """From now on the scheduler tells what happens, to this one reader."""
+        ...
+
+    def contexts(self) -> Iterator[tuple[int, TaskContext]]:
+        """TID and what the scheduler keeps about it, of each thread that there is now."""
+        ...
+
+    def set_slack(self, tid: int, choose: ChooseSlack) -> bool:
+        """Write what `choose` says to a thread that has such a context; whether it has another one now."""
+        ...
+
+    def give_slack_back(self) -> None:
+        """To every thread, as far as what is pinned tells what it was; nothing where nothing is."""
+        ...
+
     def detach(self) -> None:
-        """End our scheduler, wait until the kernel says so, remove the pins. Without one: remove the pins."""
+        """End our scheduler, wait until the kernel says so, give timer slack back, remove the pins.
+
+        Without one: the latter two.
+        """
         ...
 
     def release(self) -> None:
-        """Remove what a scheduler that no longer runs left behind; ConflictError while it runs."""
+        """Give back and remove what a scheduler that no longer runs left; ConflictError while it runs."""
         ...

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import os
 import time
 from collections.abc import Iterator
@@ -29,18 +27,20 @@ from schedctl.image.stats import (
     decode_exit_record,
     decode_sched_stats,
 )
-from schedctl.kernel import libbpf, sysfs
-from schedctl.kernel.protocol import NR_SLOTS, NotAttachedError, SchedState
+from schedctl.image.task import TaskContext
+from schedctl.kernel import cgroupfs, libbpf, procfs, slack, sysfs
+from schedctl.kernel.protocol import NR_SLOTS, ChooseSlack, NotAttachedError, Quota, SchedState
+from schedctl.kernel.rings import RingReader, fill_rings
+from schedctl.kernel.tables import TABLE_MAPS, read_table, refused, split, write_table
+from schedctl.slack import given_back
 
 BPFFS = Path("/sys/fs/bpf")
 OPS_MAP = "schedctl_ops"
 SLOT_MAPS = ("policy_a", "policy_b")
-# In the order of abi.TABLES; each is an array of maps with one table per slot.
-TABLE_MAPS = ("buckets", "rules", "patterns")
 # The kernel cancels the timers of a map that user space neither holds nor has pinned.
 PINNED_MAPS = (
     *("policy", *SLOT_MAPS, *TABLE_MAPS, "class_stats", "sched_stats", "exit_record", "task_ctxs"),
-    "end_timers",
+    *("end_timers", "events", "control", "population"),
 )
 # An attach under load waits for every thread to pass through the kernel's bypass mode.
 SETTLE_S = 10.0
@@ -62,6 +62,7 @@ class RealKernel:
             raise PrivilegeError("changing the scheduler needs root", "run it as root, for example with sudo")
         state = sysfs.read_state()
         sysfs.check_not_off()
+        sysfs.check_isolation()
         sysfs.check_btf()
         libbpf.library()
         if not os.path.ismount(BPFFS):
@@ -73,6 +74,15 @@ class RealKernel:
 
     def sched_state(self) -> SchedState:
         return sysfs.read_state()
+
+    def check_isolation(self) -> None:
+        sysfs.check_isolation()
+
+    def quotas(self) -> tuple[Quota, ...]:
+        return cgroupfs.read_quotas()
+
+    def read_events(self) -> dict[str, int]:
+        return sysfs.read_events()
 
     def privileged(self) -> bool:
         return os.geteuid() == 0
@@ -115,25 +125,27 @@ class RealKernel:
             ) from error
 
     def _preset(self, bpf: libbpf.Object, policy: bytes) -> None:
-        """The policy is in place before the first thread asks for it."""
-        head, *tables = _split(policy)
+        """The policy, and room for events, are in place before the first thread asks for them."""
+        with refused("there is no room for events"):
+            fill_rings(bpf.map("events"))
+        head, *tables = split(policy)
         slot, outers = bpf.map(SLOT_MAPS[0]), [bpf.map(name) for name in TABLE_MAPS]
-        with _refused("the policy cannot be written"):
+        with refused("the policy cannot be written"):
             for name, outer, table in zip(TABLE_MAPS, outers, tables, strict=True):
-                _write_table(outer, 0, name, table)
+                write_table(outer, 0, name, table)
             slot.update(head)
             sizes = map(len, tables)
-            found = [_read_table(outer, 0, size) for outer, size in zip(outers, sizes, strict=True)]
+            found = [read_table(outer, 0, size) for outer, size in zip(outers, sizes, strict=True)]
             if slot.lookup() + b"".join(found) != policy:
                 raise VerificationError("the kernel holds another policy than was written")
 
     def _start(self, bpf: libbpf.Object) -> None:
         """Attach, believe only the kernel's state, pin; what fails leaves nothing behind."""
-        with _refused("the kernel did not attach the scheduler"):
+        with refused("the kernel did not attach the scheduler"):
             link = bpf.attach_struct_ops(OPS_MAP)
         try:
             self._await_enabled(bpf.map("exit_record"))
-            with _refused(f"the scheduler cannot be pinned in {self._pins}"):
+            with refused(f"the scheduler cannot be pinned in {self._pins}"):
                 maps = self._pins / "maps"
                 maps.mkdir(parents=True, exist_ok=True, mode=0o700)
                 for name in PINNED_MAPS:
@@ -166,6 +178,8 @@ class RealKernel:
 
     def detach(self) -> None:
         if self.pinned():
+            # while it runs, so that it knows children that are forked meanwhile: release() finds them
+            self.give_slack_back()
             try:
                 libbpf.detach_pinned_link(str(self._link))
             except OSError as error:
@@ -190,6 +204,7 @@ class RealKernel:
     def release(self) -> None:
         if sysfs.read_state().ours:
             raise ConflictError("the scheduler still runs", "run `schedctl detach` first")
+        self.give_slack_back()
         self._unpin()
 
     def _unpin(self) -> None:
@@ -224,18 +239,28 @@ class RealKernel:
             return parts[0]
         for name, size in zip(TABLE_MAPS, abi.table_sizes(parts[0]), strict=True):
             with self._map(name) as outer:
-                parts.append(_read_table(outer, slot, size))
+                parts.append(read_table(outer, slot, size))
         return b"".join(parts)
+
+    def read_heading(self) -> abi.Heading:
+        with self._map(SLOT_MAPS[self.active_slot()]) as inner:
+            try:
+                return abi.heading_of(inner.lookup())
+            except ValueError as error:
+                raise ApplyError(f"the running scheduler's policy: {error}") from None
 
     def write_policy(self, slot: int, policy: bytes) -> None:
         if slot == self.active_slot():
             raise ApplyError("the active policy is never written to")
-        head, *tables = _split(policy)
+        head, *tables = split(policy)
         for name, table in zip(TABLE_MAPS, tables, strict=True):
             with self._map(name) as outer:
-                _write_table(outer, slot, name, table)
+                write_table(outer, slot, name, table)
         with self._map(SLOT_MAPS[slot]) as inner:
             inner.update(head)
+        with self._map("population") as population:
+            zeros = bytes(abi.MAX_CLASSES * population.value_size)
+            population.fill(zeros, slot * abi.MAX_CLASSES)
 
     def flip(self, slot: int) -> None:
         if not 0 <= slot < NR_SLOTS:
@@ -267,10 +292,34 @@ class RealKernel:
         except NotAttachedError:
             return None
 
+    # --- threads and events --------------------------------------------------------------------
+
+    def listen(self) -> RingReader:
+        with self._map("events") as outer:
+            return RingReader(outer, self._pins / "maps" / "control")
+
+    def contexts(self) -> Iterator[tuple[int, TaskContext]]:
+        with self._map("task_ctxs") as contexts:
+            for tid in procfs.thread_ids():
+                with slack.thread_pidfd(tid) as pidfd:
+                    found = None if pidfd is None else slack.context_of(contexts, pidfd)
+                if found is not None:
+                    yield tid, found
+
+    def set_slack(self, tid: int, choose: ChooseSlack) -> bool:
+        with self._map("task_ctxs") as contexts:
+            return slack.set_slack(contexts, tid, choose)
+
+    def give_slack_back(self) -> None:
+        with suppress(NotAttachedError):
+            for tid, context in self.contexts():
+                if context.slack_ns:
+                    self.set_slack(tid, given_back)
+
     @contextmanager
     def _map(self, name: str) -> Iterator[libbpf.Map]:
         path = self._pins / "maps" / name
-        with _refused(f"map {name} of the running scheduler"):
+        with refused(f"map {name} of the running scheduler"):
             try:
                 found = libbpf.Map.from_pin(str(path))
             except FileNotFoundError:
@@ -279,49 +328,6 @@ class RealKernel:
                 yield found
             finally:
                 found.close()
-
-
-def _split(policy: bytes) -> tuple[bytes, ...]:
-    try:
-        return abi.split(policy)
-    except ValueError as error:
-        raise ApplyError(f"not written: {error}") from None
-
-
-def _write_table(outer: libbpf.Map, slot: int, name: str, data: bytes) -> None:
-    """A new table of just the size; the one before is freed when no program uses it any more."""
-    element = ctypes.sizeof(abi.TABLES[TABLE_MAPS.index(name)])
-    inner = libbpf.Map.of_elements(name, element, data)
-    try:
-        outer.update(inner.fd.to_bytes(4, "little"), slot)
-    finally:
-        inner.close()
-
-
-def _read_table(outer: libbpf.Map, slot: int, size: int) -> bytes:
-    """Its first `size` bytes: a table without elements still has one."""
-    inner = libbpf.Map.from_id(int.from_bytes(outer.lookup(slot)[:4], "little"))
-    try:
-        return inner.elements()[:size]
-    finally:
-        inner.close()
-
-
-@contextmanager
-def _refused(what: str) -> Iterator[None]:
-    """The kernel's refusals as errors for people."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno == errno.EBUSY:
-            raise ConflictError(
-                f"{what}: another scheduler is attached", "stop it first, then try again"
-            ) from error
-        if error.errno == errno.EPERM:
-            raise PrivilegeError(
-                f"{what}: not permitted", "run it as root, outside a container, without kernel lockdown"
-            ) from error
-        raise ApplyError(f"{what}: {error.strerror}", "see `journalctl -k`") from error
 
 
 def _save_log(text: str) -> Path:

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from schedctl.errors import HostError
+from schedctl.harm import isolated
 from schedctl.kernel.protocol import DISABLED, SchedState
 
 SCHED_EXT = Path("/sys/kernel/sched_ext")
 BTF = Path("/sys/kernel/btf/vmlinux")
+CPUS = Path("/sys/devices/system/cpu")
 COMMAND_LINE = Path("/proc/cmdline")
 OFF_WORD = "schedctl=off"
 
@@ -22,7 +25,7 @@ def read_state(directory: Path = SCHED_EXT) -> SchedState:
     except FileNotFoundError:
         raise HostError(
             "this kernel has no sched_ext",
-            "use Linux 6.12 or newer built with CONFIG_SCHED_CLASS_EXT=y"
+            "use Linux 7.x built with CONFIG_SCHED_CLASS_EXT=y"
             " (check: ls /sys/kernel/sched_ext; Debian 13 has such a kernel in trixie-backports)",
         ) from None
     return SchedState(state, None if state == DISABLED else _ops(directory), enable_seq)
@@ -34,6 +37,41 @@ def _ops(directory: Path) -> str | None:
         return (directory / "root" / "ops").read_text().strip() or None
     except OSError:
         return None
+
+
+def read_events(directory: Path = SCHED_EXT) -> dict[str, int]:
+    """What the kernel counted of the attached scheduler, by its own names without SCX_EV_; {} without one."""
+    try:
+        lines = (directory / "root" / "events").read_text().splitlines()
+    except OSError:
+        return {}
+    pairs = (line.split() for line in lines)
+    return {pair[0].removeprefix("SCX_EV_"): int(pair[1]) for pair in pairs if len(pair) == 2}
+
+
+def parse_list(text: str) -> tuple[int, ...]:
+    """ "0-2,8" -> (0, 1, 2, 8)."""
+    numbers: list[int] = []
+    for part in text.split(","):
+        if match := re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip()):
+            numbers.extend(range(int(match[1]), int(match[2] or match[1]) + 1))
+    return tuple(numbers)
+
+
+def possible_cpus() -> tuple[int, ...]:
+    return parse_list((CPUS / "possible").read_text())
+
+
+def isolcpus() -> str | None:
+    """The CPUs that isolcpus= took out of the scheduling domains at boot; None without."""
+    if not any(word.startswith("isolcpus=") for word in COMMAND_LINE.read_text().split()):
+        return None
+    return (CPUS / "isolated").read_text().strip() or None
+
+
+def check_isolation() -> None:
+    if (cpus := isolcpus()) is not None:
+        raise isolated(cpus)
 
 
 def check_btf() -> None:

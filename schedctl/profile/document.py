@@ -22,7 +22,7 @@ from schedctl.profile.model import Origin
 MAX_BYTES = 4 * 1024 * 1024
 MAX_ALIASES = 100
 MAX_DEPTH = 32
-MAX_VALUES = 100_000
+MAX_VALUES = 300_000  # 65,536 items of two or three keys
 _READS = 3
 
 Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -224,4 +225,7 @@ def _check_unit(text: str) -> Iterator[tuple[str, str | None]]:
     elif text.endswith(_OTHER_SUFFIXES):
         yield f"a {text.rsplit('.', 1)[1]} holds no threads", "name the service or scope"
     else:
-        yield f"{text!r} is not a whole unit name", f"write '{text}.service'"
+        stem, dot, suffix = text.rpartition(".")
+        close = difflib.get_close_matches(f".{suffix}", UNIT_SUFFIXES, 1, 0.7) if dot else []
+        hint = f"did you mean '{stem}{close[0]}'?" if close else f"write '{text}.service'"
+        yield f"{text!r} is not a whole unit name", hint

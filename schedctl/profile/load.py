@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
@@ -15,6 +15,7 @@ from schedctl.errors import MissingError, Problem, ProfileError, sorted_problems
 from schedctl.profile.document import (
     Document,
     Path_,
+    Value,
     format_path,
     load_bytes,
     load_text,
@@ -22,13 +23,13 @@ from schedctl.profile.document import (
     read_file,
 )
 from schedctl.profile.library import DROPINS, SUFFIX, Library, Rank
-from schedctl.profile.merge import Effective, Pieces, effective, merge, pieces_of
-from schedctl.profile.model import Profile
+from schedctl.profile.merge import Effective, Pieces, Place, effective, merge, pieces_of
+from schedctl.profile.model import MAX_CLASSES, Profile
 from schedctl.profile.when import WhenError, evaluate
 
 MAX_DEPTH = 32
-MAX_CLASSES = 250
 RESERVED_NAME = "none"
+_NAMELESS = "nameless"
 _COPY = "schedctl_copy"
 
 Facts = Callable[[], Mapping[str, Any]]
@@ -115,6 +116,7 @@ class _Gatherer:
         self._layers: list[Layer] = []
         self._problems: list[Problem] = []
         self._done: set[str] = set()
+        self._incomplete = False
 
     def named(
         self, name: str | None, document: Document, dropins: Iterable[Path] = (), chain: tuple[str, ...] = ()
@@ -156,8 +158,10 @@ class _Gatherer:
                 entry = self._library.find(name)
                 parent = self._library.read(entry.path)
             except ProfileError as error:
+                self._incomplete = True
                 self._problems += error.problems
             except MissingError as error:
+                self._incomplete = True
                 self._complain(document, path, error.message, error.hint)
             else:
                 self.named(name, parent, entry.dropins, chain)
@@ -166,6 +170,7 @@ class _Gatherer:
         try:
             document = self._library.read(path)
         except ProfileError as error:
+            self._incomplete = True
             self._problems += error.problems
             return
         self._check(document, "dropin")
@@ -227,12 +232,16 @@ class _Gatherer:
 
     def finish(self) -> Loaded:
         """Merge and type what came; raises ProfileError."""
+        from schedctl.profile.items import check_items
         from schedctl.profile.parse import parse_profile
         from schedctl.profile.rules import check_profile
 
         merged = self._merged()
         errors = [problem for problem in self._problems if problem.severity == "error"]
-        sound = _sound_part(merged, errors) if errors else merged
+        doubtful = _names_below("classes", (problem.path for problem in errors))
+        if self._incomplete:  # what a class has from the layers that are missing is not known
+            doubtful = _class_names(merged)
+        sound = _sound_part(merged, errors, doubtful) if errors else merged
         problems = list(self._problems)
         if sound:
             profile = parse_profile(sound)
@@ -242,6 +251,9 @@ class _Gatherer:
             if not any(problem.severity == "error" for problem in problems):
                 profile = replace(profile, problems=sorted_problems(problems), notes=notes)
                 return Loaded(profile, merged, tuple(self._layers))
+        if errors and (rest := _items_part(merged, errors, doubtful)):
+            for cls in parse_profile(rest).classes:
+                problems += check_items(rest, cls)
         raise ProfileError(tuple(dict.fromkeys(problems)))
 
     def _merged(self) -> Effective:
@@ -253,7 +265,8 @@ class _Gatherer:
             for path, places in pieces.items()
             if len(path) == 3 and path[0] == "classes" and path[-1] == "when" and not self._class_when(places)
         ]
-        self._unfounded(pieces)
+        if not self._incomplete:
+            self._unfounded(pieces)
         merged = effective(base, pieces, absent)
         classes = merged.value.get("classes") if isinstance(merged.value, dict) else None
         if isinstance(classes, dict) and len(classes) > MAX_CLASSES and len(self._layers) > 1:
@@ -281,20 +294,61 @@ def _takes_when(path: Path_) -> bool:
     return len(path) == 1 or (len(path) == 3 and path[0] == "classes")
 
 
-def _sound_part(merged: Effective, problems: Iterable[Problem]) -> Effective | None:
-    """What the schema accepts: no class and no other key of the top with a problem; None without a top."""
+def _sound_part(
+    merged: Effective, problems: Iterable[Problem], doubtful: Collection[str]
+) -> Effective | None:
+    """All but the doubtful classes, and the policy's keys that have no problem; None without a mapping."""
     if not isinstance(merged.value, dict):
         return None
+    root: dict[str, Any] = {"schedctl": 1, "name": _NAMELESS}
     broken = {problem.path.partition("[")[0] for problem in problems}
-    if broken & {"", "schedctl", "name", "classes"}:
-        return None
-    root = {key: value for key, value in merged.value.items() if key not in _first_parts(broken, 1)}
-    classes = merged.value.get("classes")
-    if isinstance(classes, dict):
-        names = {path.partition(".")[2] for path in _first_parts(broken, 2)}
-        root["classes"] = {name: keys for name, keys in classes.items() if name not in names}
+    for key, without in (("policy", _names_below("policy", broken)), ("classes", doubtful)):
+        found = merged.value.get(key)
+        if isinstance(found, dict) and key not in broken:
+            root[key] = {name: value for name, value in found.items() if name not in without}
     return replace(merged, value=root)
 
 
-def _first_parts(paths: Iterable[str], count: int) -> set[str]:
-    return {".".join(path.split(".")[:count]) for path in paths}
+def _items_part(merged: Effective, problems: Iterable[Problem], doubtful: Iterable[str]) -> Effective | None:
+    """The items of the doubtful classes; a harmless one stands for each that has a problem."""
+    root: Any = merged.value
+    classes = root.get("classes") if isinstance(root, dict) else None
+    at = {(problem.file, problem.path) for problem in problems}
+    found: dict[str, Value] = {}
+    for name in doubtful:
+        keys = classes.get(name) if isinstance(classes, dict) else None
+        items = keys.get("match") if isinstance(keys, dict) else None
+        if isinstance(items, list):
+            path: Path_ = ("classes", name, "match")
+            sound = [
+                isinstance(item, dict) and not _reported(merged.places.get((*path, i)), at)
+                for i, item in enumerate(items)
+            ]
+            kept: list[Value] = [
+                item if good else {"comm": "*"} for item, good in zip(items, sound, strict=True)
+            ]
+            found[name] = {"match": kept}
+    return replace(merged, value={"schedctl": 1, "name": _NAMELESS, "classes": found}) if found else None
+
+
+def _class_names(merged: Effective) -> frozenset[str]:
+    root: Any = merged.value
+    classes = root.get("classes") if isinstance(root, dict) else None
+    return frozenset(classes) if isinstance(classes, dict) else frozenset()
+
+
+def _names_below(key: str, paths: Iterable[str]) -> frozenset[str]:
+    """("classes", "classes.a.level") -> {"a"}."""
+    return frozenset(path.split(".")[1].partition("[")[0] for path in paths if path.startswith(f"{key}."))
+
+
+def _reported(place: Place | None, at: Iterable[tuple[str, str]]) -> bool:
+    """Whether a problem stands at the place or below."""
+    if place is None:
+        return True
+    document, path = place
+    start = format_path(path)
+    return any(
+        file == document.file and (where == start or where.startswith((f"{start}.", f"{start}[")))
+        for file, where in at
+    )

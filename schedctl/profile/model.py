@@ -69,6 +69,7 @@ ACTIVE_SEAT = "active-seat"
 TEXT_KEYS = ("comm", "exe", "cgroup", "unit", "user_unit", "user", "group")
 PATTERN_KEYS = TEXT_KEYS[:5]
 # The types of systemd units that hold processes.
+MAX_CLASSES = 250  # 'default' among them
 UNIT_SUFFIXES = (".service", ".scope", ".socket", ".mount", ".swap")
 DEFAULT_REALTIME_USERS = ("root", ACTIVE_SEAT)
 

@@ -40,6 +40,7 @@ _FORMATS: dict[str, tuple[Callable[[str], object], str, str]] = {
 }
 PARSERS = {name: parse for name, (parse, _, _) in _FORMATS.items()}
 _MANY = 9  # keys for one hint
+MAX_PROBLEMS = 10_000
 _HEAD = ("schedctl", "name", "extends")
 _NAME_HINT = "a to z, 0 to 9, '_' and '-', at most 31 characters, beginning with a letter or digit"
 
@@ -74,6 +75,9 @@ def _failures(document: Document, root: dict[str, Any], definition: str) -> list
     for error in validator.iter_errors(document.value):
         for problem in _explain(document, error):
             problems.setdefault((problem.line, problem.column, problem.message), problem)
+        if len(problems) >= MAX_PROBLEMS:
+            message = f"{MAX_PROBLEMS} problems and more: the rest was not looked for"
+            return [*problems.values(), problem_at(document.origin(()), (), message, "mend these first")]
     return list(problems.values())
 
 
@@ -128,9 +132,11 @@ def _explain(document: Document, error: ValidationError) -> Iterator[Problem]:
             yield problem_at(document.origin(path), path, f"{key!r} is missing", f"add '{example}'")
     elif "propertyNames" in error.absolute_schema_path or (keyword == "pattern" and path):
         name = value
-        origin = (
-            document.key_origin((*path, name)) if (*path, name) in document.keys else document.origin(path)
-        )
+        if (*path, name) in document.keys:
+            path = (*path, name)
+            origin = document.key_origin(path)
+        else:
+            origin = document.origin(path)
         yield problem_at(origin, path, f"{name!r} is not a valid name", _NAME_HINT)
     elif keyword == "type" and value is None and len(path) == 2 and path[0] == "classes":
         away = f"to take it away, write '{path[1]}: {{state: absent}}'"
@@ -202,6 +208,8 @@ def _say(keyword: str, value: Any, error: ValidationError) -> tuple[str, str | N
         return "this is empty, and would give no level", "write at least '{else: 3}', or remove the key"
     if keyword in ("minItems", "minProperties"):
         return "this is empty, and would match nothing", "write at least one rule, or remove the key"
+    if keyword == "minLength":
+        return "this is empty", "write it, or remove the key"
     if keyword == "maxLength":
         return f"longer than {wanted} characters", None
     return f"{_show(value)} is not allowed here", None

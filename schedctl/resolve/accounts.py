@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The users and groups of a profile as numbers. Unknown names are warnings: they may appear later."""
+"""The users and groups of a profile as numbers. Unknown names are warnings: they may appear later.
+
+So are units whose names nearly are those of units that exist; others may be started at any time.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +11,28 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from schedctl.errors import Problem
+from schedctl.glob import is_literal
 from schedctl.profile.model import ACTIVE_SEAT, NOWHERE, MatchItem, Origin, Profile
 from schedctl.resolve.facts import HostFacts
+
+MAX_UNITS = 100  # unknown ones that are compared with all the others
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What a profile asks the host's user database for: names, and the numbers of groups with members."""
+    """What a profile asks the host for: names of users and units, and of groups, with their members."""
 
     users: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
+    units: frozenset[str] = frozenset()
 
 
 def names_of(profile: Profile) -> Names:
-    users, groups, with_members = set[str](), set[str](), set[str]()
+    users, groups, units, with_members = set[str](), set[str](), set[str](), set[str]()
     for item in _all_items(item for cls in profile.classes for item in cls.match):
         users.update(item.user)
         groups.update(item.group)
+        units.update(filter(is_literal, item.unit))
     for name in profile.policy.realtime_users:
         if name.startswith("@"):
             with_members.add(name[1:])
@@ -33,6 +41,7 @@ def names_of(profile: Profile) -> Names:
     return Names(
         frozenset(name for name in users if not name.isdecimal()),
         frozenset(name for name in groups if not name.isdecimal()) | with_members,
+        frozenset(units),
     )
 
 
@@ -42,11 +51,18 @@ def _all_items(items: Iterable[MatchItem]) -> Iterator[MatchItem]:
         yield from _all_items(item.excluded)
 
 
+def _template(unit: str) -> str | None:
+    """getty@tty1.service -> getty@.service"""
+    stem, at, _ = unit.partition("@")
+    return f"{stem}@.{unit.rpartition('.')[2]}" if at else None
+
+
 class Accounts:
     """Looks names up in the facts; what it does not find is kept in `problems`, once per name and place."""
 
     def __init__(self, facts: HostFacts) -> None:
         self._facts = facts
+        self._units_left = MAX_UNITS
         self.problems: list[Problem] = []
 
     def uids(self, names: Iterable[str], origin: Origin) -> tuple[int, ...]:
@@ -55,6 +71,19 @@ class Accounts:
     def gids(self, names: Iterable[str], origin: Origin) -> tuple[int, ...]:
         known = {name: group.gid for name, group in self._facts.groups.items()}
         return self._numbers(names, known, "group", origin)
+
+    def check_units(self, names: Iterable[str], origin: Origin) -> None:
+        """Scopes and transient services have no file: only what looks misspelt is worth a word.
+
+        Where one of the alternatives exists, the others are for other hosts.
+        """
+        known, named = self._facts.units, [*filter(is_literal, names)]
+        if not known or any(name in known or _template(name) in known for name in named):
+            return
+        for name in named[: self._units_left]:
+            self._units_left -= 1
+            if close := difflib.get_close_matches(name, known, 1, 0.85):
+                self._say("unit", name, f"did you mean {close[0]!r}?", origin)
 
     def realtime_uids(self, profile: Profile) -> tuple[int, ...]:
         """Everyone in `policy.realtime_users`, who sits at an active seat included."""
@@ -94,6 +123,9 @@ class Accounts:
     def _unknown(self, kind: str, name: str, known: Iterable[str], origin: Origin) -> None:
         close = difflib.get_close_matches(name, known, 1, 0.75)
         hint = f"did you mean {close[0]!r}?" if close else f"the rule waits until the {kind} appears"
+        self._say(kind, name, hint, origin)
+
+    def _say(self, kind: str, name: str, hint: str, origin: Origin) -> None:
         problem = Problem(
             "warning",
             origin.file,

@@ -132,6 +132,7 @@ def _run_rules(profile: Profile) -> Iterator[Rule]:
 
 def _resolve_item(item: MatchItem, accounts: Accounts) -> ResolvedItem | None:
     """None where it needs an account that this host does not have."""
+    accounts.check_units(item.unit, item.origin)
     uids = accounts.uids(item.user, item.origin)
     gids = accounts.gids(item.group, item.origin)
     if (item.user and not uids) or (item.group and not gids):

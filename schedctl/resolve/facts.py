@@ -39,6 +39,12 @@ class KernelFacts:
     """Whether `bpf` is in /sys/kernel/security/lsm."""
     cgroup2: bool = False
     hz: int | None = None
+    isolcpus: str | None = None
+    """The CPUs that isolcpus= took out of the scheduling domains; nothing can be attached then."""
+    ext_server: bool | None = None
+    """Whether sched_ext threads have a deadline server against RT threads; None = only root can see that."""
+    deadline_bandwidth: str | None = None
+    """What SCHED_DEADLINE threads have reserved, in CPUs; None = nobody has looked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """`users` and `groups` have the names that were asked for and exist; `active_seat` are uids."""
+    """`users` and `groups` have the names that were asked for and exist; `active_seat` are uids.
+
+    `units` are the unit files of the system manager, empty where nobody asked.
+    """
 
     hostname: str = ""
     virt: str = "none"
@@ -62,6 +71,7 @@ class HostFacts:
     users: Mapping[str, int] = field(default_factory=lambda: {"root": 0})
     groups: Mapping[str, Group] = field(default_factory=lambda: {"root": Group(0, (0,))})
     active_seat: tuple[int, ...] = ()
+    units: tuple[str, ...] = ()
 
     @property
     def nodes(self) -> tuple[int, ...]:
@@ -103,6 +113,7 @@ class HostFacts:
                 for name, group in sorted(self.groups.items())
             },
             "active_seat": list(self.active_seat),
+            "units": list(self.units),
         }
 
     @classmethod
@@ -121,4 +132,5 @@ class HostFacts:
                 for name, group in document["groups"].items()
             },
             active_seat=tuple(document["active_seat"]),
+            units=tuple(document.get("units", ())),
         )

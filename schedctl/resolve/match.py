@@ -30,6 +30,10 @@ class SchedPolicy(StrEnum):
     EXT = "ext"
 
 
+# Before sched_ext; a thread of the kernel's stop class shows SCHED_FIFO.
+OUTSIDE = frozenset({SchedPolicy.FIFO, SchedPolicy.RR, SchedPolicy.DEADLINE})
+
+
 @dataclass(frozen=True, slots=True)
 class Thread:
     """What a rule can look at.

@@ -18,6 +18,7 @@ from schedctl.profile.document import MAX_BYTES
 from schedctl.profile.load import Loader
 from schedctl.selected import Choice, Selected, read_selected
 from tests import process
+from tests.cli.output import checked
 from tests.kernel.fake import FakeKernel
 
 GOOD = "schedctl: 1\nname: good\nclasses:\n  game: {match: [{comm: game}], level: 6}\n"
@@ -112,10 +113,25 @@ def test_a_full_disk_changes_neither_kernel_nor_note(kernel: FakeKernel, tmp_pat
     assert noted() == Selected.profile("good")
 
 
-def test_a_broken_note_is_written_anew(kernel: FakeKernel) -> None:
+def test_the_way_out_does_not_need_a_disk(kernel: FakeKernel) -> None:
+    main(["apply", "good"])
+
+    def detach() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        assert main(["detach"]) == 73
+        assert not kernel.sched_state().ours
+
+    assert process.run(detach) == 0
+    assert noted() == Selected.profile("good")
+
+
+def test_a_broken_note_is_written_anew(kernel: FakeKernel, capsys: pytest.CaptureFixture[str]) -> None:
     main(["apply", "good"])
     paths.selected_file().write_bytes(b"\xff")
-    assert main(["status"]) == 73
+    capsys.readouterr()
+    assert main(["status", "--json"]) == 3
+    found = checked("status", capsys.readouterr().out)
+    assert (found["owner"], found["selected"], len(found["problems"])) == ("schedctl", None, 1)
     assert main(["apply", "good"]) == 0
     assert noted() == Selected.profile("good")
 

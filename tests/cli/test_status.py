@@ -13,7 +13,7 @@ from schedctl.image.stats import ClassStats
 from schedctl.kernel import real
 from tests.cli.conftest import Run
 from tests.cli.output import checked
-from tests.kernel.fake import FakeKernel
+from tests.kernel.fake import FakeKernel, context
 
 LONGEST = "n" * (abi.NAME_LEN - 1)
 PROFILE = f"""\
@@ -39,6 +39,7 @@ def histogram(size: int, *buckets: int) -> tuple[int, ...]:
 
 def test_every_figure_of_a_class(attached: tuple[Run, FakeKernel]) -> None:
     run, kernel = attached
+    kernel.threads = {7: context(1), 8: context(1, generation=9)}
     names = "wakeups runs preemptions held_back jobs misses overruns throttled postponed demoted ignored"
     keys = [*names.split(), "over_population", "lifted", "releveled"]
     counts = {f"nr_{key}": number for number, key in enumerate(keys, 1)}
@@ -55,7 +56,9 @@ def test_every_figure_of_a_class(attached: tuple[Run, FakeKernel]) -> None:
     assert found["wakeup_ns"]["max"] == [192, 256]
     assert found["tardiness_ns"]["p50"] == [2 << 14, 3 << 14]
     assert found["tardiness_ns"]["max"] == [17 << 14, 18 << 14]
-    assert set(found) == {*keys, "runtime_ns", "wakeup_ns", "tardiness_ns"}
+    assert found["share"] == "333/1000"
+    assert found["threads"] == 1
+    assert set(found) == {*keys, "runtime_ns", "wakeup_ns", "tardiness_ns", "threads", "share"}
 
 
 def test_before_the_first_wake_up(attached: tuple[Run, FakeKernel]) -> None:
@@ -75,14 +78,15 @@ def test_the_table_fits(attached: tuple[Run, FakeKernel]) -> None:
         lines = run("status")[1].splitlines()
         table = lines[lines.index("") + 1 :]
         assert table[0].split() == [
-            *("class", "level", "wake-ups", "preempts", "misses", "overruns", "CPU", "p50", "p99", "max")
+            *("class", "level", "threads", "wake-ups", "preempts", "misses", "overruns", "CPU"),
+            *("p50", "p99", "max"),
         ]
         assert len(table) == 4
         assert max(map(len, table)) < 100
         assert all(len(row.split()) == len(table[0].split()) for row in table)
     kernel.stats[0] = ClassStats(nr_misses=12345, nr_overruns=7)
     row = next(line for line in run("status")[1].splitlines() if line.startswith("game"))
-    assert row.split()[1:6] == ["6", "0", "0", "12k", "7"]
+    assert row.split()[1:7] == ["6", "0", "0", "0", "12k", "7"]
 
 
 def test_a_long_name_keeps_its_ends(attached: tuple[Run, FakeKernel]) -> None:

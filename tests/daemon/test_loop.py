@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import Empty
 
 import pytest
 import systemd.daemon
@@ -16,8 +16,11 @@ from schedctl import paths
 from schedctl.daemon import loop
 from schedctl.daemon.files import Followed
 from schedctl.daemon.loop import Daemon
-from schedctl.daemon.triggers import Trigger
-from schedctl.image.stats import ExitRecord
+from schedctl.daemon.quota import GRACE_S
+from schedctl.daemon.triggers import Trigger, TriggerQueue
+from schedctl.image.stats import ExitRecord, SchedStats
+from schedctl.image.task import Event, EventKind
+from schedctl.kernel.protocol import Quota
 from schedctl.lock import locked
 from schedctl.observe import observe
 from schedctl.profile import load_profile
@@ -32,13 +35,14 @@ STALL = ExitRecord(1026, 0, 1, "runnable task stall", "cc1[7] did not run for 30
 Step = Callable[[], Trigger | None]
 
 
-class Script(SimpleQueue[Trigger]):
+class Script(TriggerQueue):
     """A queue in which something happens whenever the daemon waits; None = the tick is over."""
 
     def __init__(self, steps: Iterable[Step]) -> None:
+        super().__init__()
         self.steps = iter(steps)
 
-    def get(self, block: bool = True, timeout: float | None = None) -> Trigger:
+    def get(self, timeout: float | None = None) -> Trigger:
         if not self.empty():
             return super().get()
         if timeout == 0:
@@ -57,6 +61,7 @@ class World:
         self.watched: list[set[Path]] = []
         self.entries: list[dict[str, str]] = []
         self._told: list[str] = []
+        self.now = 0.0
 
     def watch(self, files: Followed) -> None:
         self.watched.append(set(files.to_watch()))
@@ -68,7 +73,7 @@ class World:
         """The events of one life of the daemon; it is stopped after the last step."""
         self.entries, self.watched = [], []
         queue = Script(steps)
-        Daemon(self.kernel, queue, self).run(None)
+        Daemon(self.kernel, queue, self, lambda: self.now).run(None)
         assert self.entries.pop()["SCHEDCTL_EVENT"] == "stopped"
         return [entry["SCHEDCTL_EVENT"] for entry in self.entries]
 
@@ -330,7 +335,7 @@ def test_a_reload_is_said_to_the_service_manager(world: World) -> None:
 
 
 def test_triggers_that_come_together_are_one_and_stop_goes_first(world: World) -> None:
-    queue = SimpleQueue[Trigger]()
+    queue = TriggerQueue()
     for trigger in (Trigger.FILES, Trigger.RELOAD, Trigger.FILES, Trigger.STOP):
         queue.put(trigger)
     daemon = Daemon(world.kernel, queue, world)
@@ -349,3 +354,70 @@ def test_another_scheduler_is_named_and_left_alone(world: World) -> None:
 
     assert world.run(leave) == ["rejected", "applied"]
     assert "scx_lavd" in world.entries[0]["MESSAGE"]
+
+
+LIMIT = Quota("/system.slice/web.service", 50_000, 100_000, "web.service")
+
+
+def test_a_quota_that_stays_ends_it_and_an_edit_tries_anew(world: World) -> None:
+    def appear() -> None:
+        world.kernel.limits, world.kernel.totals = (LIMIT,), SchedStats(nr_quota_changes=1)
+
+    def wait() -> None:
+        assert world.kernel.running, "it is not ended at once"
+        world.now += GRACE_S
+
+    def gone() -> Trigger:
+        assert not world.kernel.running
+        assert edit(3) is Trigger.FILES
+        return Trigger.FILES
+
+    def free() -> Trigger:
+        assert not world.kernel.running
+        world.kernel.limits = ()
+        return Trigger.FILES
+
+    events = world.run(appear, wait, gone, free)
+    assert events == ["applied", "quota", "quota-detached", "rejected", "applied"]
+    said, ended, rejected = world.entries[1:4]
+    assert "web.service: 50% of a CPU" in said["MESSAGE"]
+    assert (said["SCHEDCTL_CGROUP"], said["SCHEDCTL_UNIT"]) == (LIMIT.cgroup, LIMIT.unit)
+    assert (said["PRIORITY"], ended["PRIORITY"]) == ("3", "3")
+    assert "error: /system.slice/web.service: 50% of a CPU" in rejected["MESSAGE"]
+    assert rejected["SCHEDCTL_EXIT_CODE"] == "69"
+
+
+def test_a_quota_that_goes_is_forgiven(world: World) -> None:
+    def appear() -> None:
+        world.kernel.limits, world.kernel.totals = (LIMIT,), SchedStats(nr_quota_changes=1)
+
+    def go() -> None:
+        world.kernel.limits = ()
+        world.now += GRACE_S
+
+    assert world.run(appear, go, lambda: None) == ["applied", "quota"]
+    assert world.kernel.running
+
+
+def test_quotas_that_the_profile_lets_go_end_nothing(world: World) -> None:
+    world.kernel.limits = (LIMIT,)
+    file().write_text(EDITED % 6 + "policy: {cpu_max: ignore}\n")
+
+    def wait() -> None:
+        world.kernel.totals = SchedStats(nr_quota_changes=1)
+        world.now += 10 * GRACE_S
+
+    assert world.run(wait, lambda: None) == ["applied"]
+    assert world.kernel.running
+
+
+def test_events_are_heard_while_it_lives(world: World) -> None:
+    def happen() -> Trigger:
+        assert world.kernel.events is not None
+        assert world.kernel.events.listening
+        world.kernel.events.pending.append(Event(1, 5000, 1, EventKind.MISS, 1, 7, 7, b"x"))
+        return Trigger.EVENTS
+
+    assert world.run(happen, lambda: None) == ["applied", "miss"]
+    assert world.kernel.events is not None
+    assert not world.kernel.events.listening

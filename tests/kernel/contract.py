@@ -36,7 +36,8 @@ def detached_says_so(kernel: Kernel) -> None:
     assert (state.state, state.ops, state.ours) == ("disabled", None, False)
     assert not kernel.pinned()
     assert kernel.read_exit_record() is None
-    for call in (kernel.active_slot, lambda: kernel.read_policy(0), kernel.read_sched_stats):
+    reads = (kernel.active_slot, lambda: kernel.read_policy(0), kernel.read_sched_stats, kernel.read_heading)
+    for call in reads:
         refused(call, NotAttachedError)
 
 
@@ -84,6 +85,8 @@ def flips_go_back_and_forth(kernel: Kernel) -> None:
         kernel.flip(slot)
         assert kernel.active_slot() == slot
         assert decode(kernel.read_policy(slot))[1:] == (generation, slot)
+        heading = kernel.read_heading()
+        assert (heading.generation, heading.names, heading.slack_ns) == (generation, ("default",), (0,))
     refused(lambda: kernel.flip(2), ApplyError)
     assert kernel.active_slot() == 1
 
@@ -94,6 +97,29 @@ def figures_are_per_slot(kernel: Kernel) -> None:
     assert kernel.read_class_stats(1, 3) == (ClassStats(),) * 3
     assert len(kernel.read_class_stats(0, 1)) == 1
     kernel.read_sched_stats()
+
+
+def events_are_read_by_who_listens(kernel: Kernel) -> None:
+    refused(kernel.listen, NotAttachedError)
+    refused(lambda: list(kernel.contexts()), NotAttachedError)
+    kernel.attach(policy())
+    threads_without_a_class_keep_their_slack(kernel)
+    source = kernel.listen()
+    assert source.fileno() >= 0
+    assert source.read() == ()
+    source.close()
+    source = kernel.listen()
+    kernel.detach()
+    assert source.read() == (), "it stays open beyond the scheduler"
+    source.close()
+    assert kernel.read_events() == {}
+
+
+def threads_without_a_class_keep_their_slack(kernel: Kernel) -> None:
+    for tid, context in kernel.contexts():
+        assert not context.slack_ns
+        assert not kernel.set_slack(tid, lambda _context, _now_ns: 1)
+    assert not kernel.set_slack(2**22, lambda _context, _now_ns: 1), "there is no such thread"
 
 
 def release_spares_what_runs(kernel: Kernel) -> None:
@@ -120,6 +146,7 @@ CONTRACT: tuple[Callable[[Kernel], None], ...] = (
     another_size_is_refused,
     flips_go_back_and_forth,
     figures_are_per_slot,
+    events_are_read_by_who_listens,
     release_spares_what_runs,
     detach_leaves_nothing,
 )

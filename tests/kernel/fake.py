@@ -3,10 +3,51 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+
 from schedctl.errors import ApplyError, ConflictError, HostError, PrivilegeError
-from schedctl.image.abi import split
+from schedctl.image.abi import TASK_LAYOUT, Heading, TaskCtx, heading_of, split
 from schedctl.image.stats import ClassStats, ExitRecord, SchedStats
-from schedctl.kernel.protocol import DISABLED, ENABLED, NR_SLOTS, OPS_NAME, NotAttachedError, SchedState
+from schedctl.image.task import Event, TaskContext, decode_task
+from schedctl.kernel.protocol import (
+    DISABLED,
+    ENABLED,
+    NR_SLOTS,
+    OPS_NAME,
+    ChooseSlack,
+    NotAttachedError,
+    Quota,
+    SchedState,
+)
+from schedctl.slack import given_back
+
+
+class FakeEvents:
+    """What tests put into `pending` is read once; `listening` is the kernel's."""
+
+    def __init__(self) -> None:
+        self.pending: list[Event] = []
+        self.listening = True
+        self._fd = os.eventfd(0)
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def read(self) -> tuple[Event, ...]:
+        found, self.pending = tuple(self.pending), []
+        return found
+
+    def close(self) -> None:
+        if self.listening:
+            os.close(self._fd)
+        self.listening = False
+
+
+def context(class_index: int, generation: int = 1, **values: int) -> TaskContext:
+    """Of a thread that the policy of `generation` classified."""
+    raw = TaskCtx(class_index=class_index, generation=generation, layout=TASK_LAYOUT, **values)
+    return decode_task(bytes(raw))
 
 
 class FakeKernel:
@@ -25,6 +66,13 @@ class FakeKernel:
         self.fail = ""
         self.torn = False
         self.calls: list[str] = []
+        self.totals = SchedStats()
+        self.limits: tuple[Quota, ...] = ()
+        self.isolated: str | None = None
+        self.kernel_events: dict[str, int] = {}
+        self.events: FakeEvents | None = None
+        self.threads: dict[int, TaskContext] = {}
+        self.slack_ns: dict[int, int] = {}  # of the threads, by TID
 
     def eject(self, record: ExitRecord) -> None:
         """The kernel ends the scheduler on its own: link and pins stay."""
@@ -42,6 +90,7 @@ class FakeKernel:
         if not self.root:
             raise PrivilegeError("changing the scheduler needs root")
         self.sched_state()
+        self.check_isolation()
         if self.foreign:
             raise ConflictError(f"another scheduler is attached: {self.foreign}")
 
@@ -50,6 +99,16 @@ class FakeKernel:
             raise HostError("this kernel has no sched_ext")
         ops = self.foreign or (OPS_NAME if self.running else None)
         return SchedState(ENABLED if ops else DISABLED, ops, self.enable_seq)
+
+    def check_isolation(self) -> None:
+        if self.isolated:
+            raise HostError(f"CPUs {self.isolated} are isolated by isolcpus=")
+
+    def quotas(self) -> tuple[Quota, ...]:
+        return self.limits
+
+    def read_events(self) -> dict[str, int]:
+        return self.kernel_events if self.running else {}
 
     def privileged(self) -> bool:
         return self.root
@@ -74,6 +133,10 @@ class FakeKernel:
     def read_policy(self, slot: int) -> bytes:
         self._need()
         return self.slots[slot]
+
+    def read_heading(self) -> Heading:
+        self._need()
+        return heading_of(self.slots[self.active])
 
     def write_policy(self, slot: int, policy: bytes) -> None:
         self._need()
@@ -101,10 +164,34 @@ class FakeKernel:
 
     def read_sched_stats(self) -> SchedStats:
         self._need()
-        return SchedStats()
+        return self.totals
 
     def read_exit_record(self) -> ExitRecord | None:
         return self.exit if self.link else None
+
+    def listen(self) -> FakeEvents:
+        self._need()
+        self.events = FakeEvents()
+        return self.events
+
+    def contexts(self) -> Iterator[tuple[int, TaskContext]]:
+        self._need()
+        yield from list(self.threads.items())
+
+    def set_slack(self, tid: int, choose: ChooseSlack) -> bool:
+        self._need()
+        if tid not in self.threads:
+            return False
+        wanted_ns = choose(self.threads[tid], self.slack_ns[tid])
+        if wanted_ns is None or wanted_ns == self.slack_ns[tid]:
+            return False
+        self.slack_ns[tid] = wanted_ns
+        return True
+
+    def give_slack_back(self) -> None:
+        if self.link:
+            for tid in self.threads:
+                self.set_slack(tid, given_back)
 
     def detach(self) -> None:
         self._call("detach")
@@ -114,7 +201,8 @@ class FakeKernel:
     def release(self) -> None:
         if self.running:
             raise ConflictError("the scheduler still runs")
-        self.link, self.slots = False, []
+        self.give_slack_back()
+        self.link, self.slots, self.threads = False, [], {}
 
     def _need(self) -> None:
         if not self.link:

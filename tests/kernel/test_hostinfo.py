@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from schedctl.kernel.hostinfo import local_names, parse_list, read_cpus, read_facts
+from schedctl.kernel.hostinfo import local_names, read_cpus, read_facts
+from schedctl.kernel.sysfs import parse_list
 from schedctl.resolve.accounts import Names
 from schedctl.resolve.facts import Cpu
 

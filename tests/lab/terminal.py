@@ -7,7 +7,6 @@ import os
 import re
 import select
 import shlex
-import shutil
 import socket
 import termios
 import threading
@@ -58,7 +57,8 @@ def _pump(port: socket.socket, ended: threading.Event) -> None:
 
 
 def _command() -> str:
-    size = shutil.get_terminal_size()
+    # not what LINES and COLUMNS say: a parent may have left them from another terminal
+    size = os.get_terminal_size(STDIN) if os.isatty(STDIN) else os.terminal_size((80, 24))
     term = shlex.quote(os.environ.get("TERM", "dumb"))
     editing = "" if os.isatty(STDIN) else "--noediting"
     inner = f"stty sane rows {size.lines} columns {size.columns}; exec bash -il {editing}"

@@ -9,7 +9,9 @@ import pty
 import re
 import select
 import signal
+import struct
 import subprocess
+import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -175,9 +177,10 @@ def test_a_shell_for_a_person(folders: Path) -> None:
     pid, terminal = pty.fork()
     if pid == 0:
         os.execv(HERE / "shell", ["shell", *IDLE])
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 33, 101, 0, 0))
     try:
         machine = machine_of(pid)
-        lines = ["id -u\r", "sh -c 'echo on\"\"ly; exec sleep 1000'\r", "exit 9\r"]
+        lines = ["id -u; stty size\r", "sh -c 'echo on\"\"ly; exec sleep 1000'\r", "exit 9\r"]
         talk = [("# ", lines[0]), ("# ", lines[1]), ("only", "\x03"), ("# ", lines[2])]
         shown = converse(terminal, talk)
     except BaseException:
@@ -186,7 +189,7 @@ def test_a_shell_for_a_person(folders: Path) -> None:
     finally:
         os.close(terminal)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    assert re.search("[\r\n]0\r\n", shown)  # a terminal of its own brackets what is typed
+    assert re.search("[\r\n]0\r\n33 101\r\n", shown)  # a terminal of its own brackets what is typed
     assert status == 9
     assert not processes_of(machine)
     assert not (folders / machine).exists()

@@ -37,6 +37,12 @@ def test_planned_and_applied(tmp_path: Path) -> None:
     assert applied - planned < 1
 
 
+def test_as_many_items_as_the_language_allows() -> None:
+    items = "".join(f"   - {{comm: t{i}}}\n" for i in range(65_500))
+    text = f"schedctl: 1\nname: many\nclasses:\n  c:\n   level: 3\n   match:\n{items}"
+    assert len(load_profile_bytes(text.encode(), "<many>").classes[0].match) == 65_500
+
+
 LINES = ["    - {{comm: t{i}, nice: 5}}", "  C{i}: {{levl: 9}}", "# {i}", "extends: [a]", ""]
 
 

@@ -40,6 +40,15 @@ def test_a_profile_resolves_for_that_machine() -> None:
     assert found.problems == ()
 
 
+def test_a_unit_that_is_nearly_one_of_that_machine() -> None:
+    units = "ngnix.service", "[sshd.service, ssh.service]", "getty@tty1.service", "mine.service"
+    items = "".join(f"  c{i}: {{match: [{{unit: {unit}}}]}}\n" for i, unit in enumerate(units))
+    found = assignment(f"classes:\n{items}", load_facts(TWO_SOCKETS)).problems
+    assert [(p.severity, p.message, p.hint) for p in found] == [
+        ("warning", "this host has no unit 'ngnix.service'", "did you mean 'nginx.service'?")
+    ]
+
+
 def test_what_the_verb_printed_around_it_is_no_harm(tmp_path: Path) -> None:
     wrapped = tmp_path / "wrapped.json"
     wrapped.write_text(json.dumps({"schedctl_output": 1, "facts": json.loads(TWO_SOCKETS.read_text())}))

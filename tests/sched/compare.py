@@ -18,6 +18,7 @@ from typing import Any
 
 from schedctl.cli.host import facts_for
 from schedctl.image.compile import compile_image
+from schedctl.image.task import TaskFlag, decode_task
 from schedctl.kernel.procfs import LiveThread, threads
 from schedctl.kernel.real import RealKernel
 from schedctl.observe import observe
@@ -34,10 +35,10 @@ def kernel_classes(tids: list[int]) -> dict[int, tuple[int, bool, int]]:
     out = subprocess.run(["/root/classes", PIN], input=text, stdout=subprocess.PIPE, text=True, check=True)
     found = {}
     for line in out.stdout.splitlines():
-        tid, *rest = line.split()
-        if rest != ["gone"]:
-            index, _, _, held_back, generation = map(int, rest)
-            found[int(tid)] = index, bool(held_back), generation
+        tid, hexadecimal = line.split()
+        if hexadecimal != "gone":
+            task = decode_task(bytes.fromhex(hexadecimal))
+            found[int(tid)] = task.class_id, TaskFlag.HELD_BACK in task.flags, task.generation
     return found
 
 

@@ -17,6 +17,11 @@ u64 math_abs_deadline(u64 release, u64 deadline_ns)
 	return abs_deadline(release, deadline_ns);
 }
 
+u64 math_default_deadline_ns(u32 level)
+{
+	return default_deadline_ns(level);
+}
+
 u64 math_slice_left(u64 slice_ns, u64 used_ns)
 {
 	return slice_left(slice_ns, used_ns);

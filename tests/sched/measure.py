@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from schedctl.image.task import TaskContext, decode_task
 from tests.conftest import Guest
 
 JOB_ITERATIONS = 10_000_000
+PIN = "/sys/fs/bpf/schedctl/maps/task_ctxs"
 
 
 def finish_order(guest: Guest, jobs: str, cpu: int = 0, cgroup: str = "") -> list[str]:
@@ -40,3 +42,26 @@ def wakeup_ns(guest: Guest, name: str, hogs: int, hog: str = "hog", count: int =
     run = f"/root/wake {name} {count} 2000 10000; status=$?; pkill -KILL -x share; pkill -KILL -x {hog}"
     p50, p99, longest = guest.sh(f"{load}{run}; exit $status").split()
     return Wakeup(int(p50), int(p99), int(longest))
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    jobs: int
+    late: int
+    longest_ns: int  # the longest time from a release to the end of its job
+    cpu_ns: int
+    elapsed_ns: int
+
+
+def jobs(guest: Guest, seconds: int, *threads: str) -> dict[str, Jobs]:
+    """By name, what became of threads NAME:PERIOD_US:DEADLINE_US:WORK (period 0: it spins), on CPU 0."""
+    lines = guest.sh(f"/root/jobs {seconds} {' '.join(threads)}", timeout=120 + 20 * seconds).splitlines()
+    return {name: Jobs(*map(int, numbers)) for name, *numbers in map(str.split, lines)}
+
+
+def contexts(guest: Guest, *names: str) -> dict[str, TaskContext]:
+    """What the scheduler keeps about the only thread of each name."""
+    pids = guest.sh("; ".join(f"pgrep -x {name}" for name in names)).split()
+    lines = guest.sh(f"printf '%s\\n' {' '.join(pids)} | /root/classes {PIN}").splitlines()
+    tasks = (decode_task(bytes.fromhex(line.split()[1])) for line in lines)
+    return dict(zip(names, tasks, strict=True))

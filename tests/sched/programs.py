@@ -10,16 +10,16 @@ SOURCES = Path(__file__).parent / "load"
 PROGRAMS = ("actors", "classes", "crowd", "forks", "jobs", "order", "share", "wake")
 
 
-def build(name: str) -> Path:
-    """Program NAME, compiled anew when a source is younger; raises CalledProcessError."""
+def build(name: str, folder: Path = SOURCES) -> Path:
+    """Program NAME of a folder, compiled anew when a source is younger; raises CalledProcessError."""
     program = ROOT / "build" / "load" / name
-    sources = [SOURCES / f"{name}.c", SOURCES / "load.h", ROOT / "bpf" / "intf.h"]
+    sources = [folder / f"{name}.c", SOURCES / "load.h", ROOT / "bpf" / "intf.h"]
     if program.exists() and all(s.stat().st_mtime < program.stat().st_mtime for s in sources):
         return program
     program.parent.mkdir(parents=True, exist_ok=True)
     partial = program.with_suffix(".new")
     subprocess.run(
-        [*COMPILE, f"-I{ROOT / 'bpf'}", "-o", str(partial), str(sources[0])],
+        [*COMPILE, f"-I{ROOT / 'bpf'}", f"-I{SOURCES}", "-o", str(partial), str(sources[0])],
         check=True,
     )
     partial.rename(program)

@@ -19,6 +19,7 @@ from schedctl.image.abi import LATENCY_BUCKETS
 from schedctl.image.index import EQUAL, PREFIX, SUFFIX, Subject
 from schedctl.image.stats import bucket_bounds
 from schedctl.image.tables import anchor_hash
+from schedctl.profile.model import default_deadline_ns
 from tests.sched.programs import ROOT
 
 SHIM = Path(__file__).parent / "math_shim.c"
@@ -85,6 +86,11 @@ def test_times_are_compared_across_the_wrap(math: ctypes.CDLL, a: int, ahead: in
 @given(u64s, spans_ns)
 def test_a_deadline_is_absolute(math: ctypes.CDLL, release: int, deadline_ns: int) -> None:
     assert math.math_abs_deadline(release, deadline_ns) == (release + deadline_ns) % FULL
+
+
+def test_default_deadlines_are_those_of_the_profile(math: ctypes.CDLL) -> None:
+    for level in range(1, 8):
+        assert math.math_default_deadline_ns(level) == default_deadline_ns(level, None)
 
 
 @settings(max_examples=400)

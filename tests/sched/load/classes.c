@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * classes PIN: reads TIDs from standard input, and prints for each what the scheduler
- * keeps about that thread: "TID class tier level held_back generation", or "TID gone".
+ * classes PIN: reads TIDs from standard input, and prints for each the bytes that the
+ * scheduler keeps about that thread (struct task_ctx): "TID HEX", or "TID gone".
  * PIN is the pinned task storage; a thread's pidfd is the key.
  */
 #include "load.h"
@@ -12,6 +12,16 @@
 #ifndef PIDFD_THREAD
 #define PIDFD_THREAD O_EXCL
 #endif
+
+static void print_hex(int tid, const unsigned char *bytes, size_t nr)
+{
+	size_t i;
+
+	printf("%d ", tid);
+	for (i = 0; i < nr; i++)
+		printf("%02x", bytes[i]);
+	printf("\n");
+}
 
 int main(int argc, char **argv)
 {
@@ -33,9 +43,7 @@ int main(int argc, char **argv)
 		if (pidfd < 0 || syscall(SYS_bpf, BPF_MAP_LOOKUP_ELEM, &look, sizeof(look)))
 			printf("%d gone\n", tid);
 		else
-			printf("%d %u %u %u %u %llu\n", tid, taskc.class_index & (MAX_CLASSES - 1),
-			       taskc.tier, taskc.level, !!(taskc.flags & TASK_HELD_BACK),
-			       (unsigned long long)taskc.generation);
+			print_hex(tid, (const unsigned char *)&taskc, sizeof(taskc));
 		if (pidfd >= 0)
 			close(pidfd);
 	}

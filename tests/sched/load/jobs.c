@@ -27,7 +27,8 @@ static void run(const char *argument, uint64_t begin, uint64_t end, int out)
 	uint64_t release, cpu;
 	char name[16];
 
-	if (sscanf(argument, "%15[^:]:%llu:%llu:%llu", name, &period_us, &deadline_us, &iterations) != 4)
+	if (sscanf(argument, "%15[^:]:%llu:%llu:%llu", name, &period_us, &deadline_us,
+		   &iterations) != 4)
 		exit(64);
 	prctl(PR_SET_NAME, name);
 	prctl(PR_SET_TIMERSLACK, 1);

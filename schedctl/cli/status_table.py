@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""status for people: what runs, what is wrong, one line per class."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from schedctl import paths
+from schedctl.image.stats import Bounds
+from schedctl.observe import Observation, Owner
+
+_WIDTH = 99
+_TIMES = ("p50", "p99", "max")
+# Each of them is a thread that went past our queues, or ran with a slice that is not ours.
+SHOULD_BE_ZERO = (
+    *("SELECT_CPU_FALLBACK", "DISPATCH_LOCAL_DSQ_OFFLINE", "DISPATCH_KEEP_LAST", "REFILL_SLICE_DFL"),
+    *("ENQ_SKIP_EXITING", "ENQ_SKIP_MIGRATION_DISABLED", "INSERT_NOT_OWNED"),
+)
+
+
+def lines(observation: Observation, data: dict[str, Any]) -> list[str]:
+    said = [f"scheduler  {_scheduler(observation)}"]
+    if observation.image:
+        said.append(f"profile    {observation.image.profile}, generation {observation.generation}")
+    said.append(f"selected   {_selected(data)}")
+    if data["drift"]:
+        said.append("drift      what runs is not what was selected: see `schedctl plan`")
+    if data["last_exit"]:
+        said.append(f"last exit  {data['last_exit']['reason']} at {data['last_exit']['at']}")
+    if observation.ejected:
+        said.append("           nothing attaches again before `schedctl apply`")
+    said += _warnings(data)
+    if observation.live:
+        said += ["", *_table(observation, data)]
+    elif observation.owner is Owner.SCHEDCTL and not observation.privileged:
+        said.append("the policy and its figures can be read by root only")
+    return [*said, *_outside(data)]
+
+
+def _warnings(data: dict[str, Any]) -> list[str]:
+    """What the figures of the classes do not show."""
+    found = []
+    quotas, counters = data["quotas"], data["counters"]
+    if quotas["lost"] and not quotas["refused"]:
+        found.append(f"quotas     {quotas['lost']} of cgroups do not hold (policy.cpu_max: ignore)")
+    if counters and not data["daemon"]:
+        found.append("daemon     does not run: no timer slack is set, no edit is followed")
+    if lost := counters.get("nr_events_dropped"):
+        found.append(f"events     {lost} were lost")
+    odd = [f"{name} {data['events'][name]}" for name in SHOULD_BE_ZERO if data["events"].get(name)]
+    if odd:
+        found.append(f"kernel     should be 0: {', '.join(odd)}")
+    return found
+
+
+def _outside(data: dict[str, Any]) -> list[str]:
+    """By class: `plan` names each."""
+    if not data["outside"]:
+        return []
+    counts = Counter(one["class"] for one in data["outside"])
+    classes = ", ".join(f"{name} {count}" for name, count in counts.items())
+    return ["", f"outside    threads of classes that sched_ext never sees (fifo, rr, deadline): {classes}"]
+
+
+def _scheduler(observation: Observation) -> str:
+    match observation.owner:
+        case Owner.SCHEDCTL:
+            return "schedctl, attached"
+        case Owner.OTHER:
+            return f"{observation.ops}, which is not schedctl's"
+        case Owner.NONE:
+            return f"the kernel's own (sched_ext is {observation.state})"
+
+
+def _selected(data: dict[str, Any]) -> str:
+    if data["selected"] is None:
+        return "unknown: its note cannot be read"
+    choice, value = data["selected"]["choice"], data["selected"]["value"]
+    match choice:
+        case "none":
+            return "none: detached by a person, until the next `schedctl apply` or a reboot"
+        case "copy":
+            return f"{value} (a copy, its source is not followed)"
+        case "profile":
+            return f"{value}, until reboot"
+    return f"{data['wanted'] or 'nothing'}, by {paths.standing_file()}"
+
+
+def _table(observation: Observation, data: dict[str, Any]) -> list[str]:
+    """One line per class; the latency is wake-up to running, the upper bound of its bucket."""
+    assert observation.live is not None
+    assert observation.image is not None
+    total_ns = sum(stats.runtime_ns for stats in observation.live.classes.values()) or 1
+    rows: list[tuple[str, ...]] = [
+        ("class", "level", "threads", "wake-ups", "preempts", "misses", "overruns", "CPU", *_TIMES)
+    ]
+    for cls in observation.image.classes:
+        stats = observation.live.classes[cls.name]
+        latency = stats.wakeup()
+        times = [_upper(getattr(latency, q)) if latency else "-" for q in _TIMES]
+        level = str(cls.level) if cls.level else cls.tier.value
+        counts = (stats.nr_wakeups, stats.nr_preemptions, stats.nr_misses, stats.nr_overruns)
+        share = f"{stats.runtime_ns * 100 // total_ns}%"
+        threads = data["classes"][cls.name]["threads"]
+        nr = "-" if threads is None else _count(threads)
+        rows.append((cls.name, level, nr, *map(_count, counts), share, *times))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    names = min(widths[0], _WIDTH - sum(widths[1:]) - 2 * (len(widths) - 1))
+    return [
+        "  ".join(
+            cell.ljust(width)
+            for cell, width in zip((_shortened(row[0], names), *row[1:]), (names, *widths[1:]), strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _shortened(name: str, width: int) -> str:
+    """Both ends are kept: names often differ in the last figure."""
+    if len(name) <= width:
+        return name
+    end = (width - 1) // 2
+    return f"{name[: width - 1 - end]}…{name[-end:]}"
+
+
+def _count(number: int) -> str:
+    """At most five characters; --json has every figure."""
+    for power, letter in zip(range(18, 0, -3), "EPTGMk", strict=True):
+        unit = 10**power
+        if number >= 10_000 and number >= unit:
+            return (
+                f"{number // unit}{letter}" if number >= 10 * unit else f"{number * 10 // unit / 10}{letter}"
+            )
+    return str(number)
+
+
+def _upper(bounds: Bounds) -> str:
+    """Three figures are enough for a person."""
+    low, high = bounds
+    ns, more = (low, ">") if high is None else (high, "")
+    for unit_ns, unit in ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")):
+        if ns >= unit_ns:
+            return f"{more}{ns / unit_ns:.3g}{unit}"
+    return f"{more}{ns}ns"

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Whether the daemon runs: a note of its process, which everybody can read and nobody has to remove.
+
+Not a lock: who may read a file may lock it, and then the daemon could not.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from schedctl import paths
+
+
+def note_daemon() -> None:
+    """This process is the daemon, until it ends."""
+    file = paths.daemon_file()
+    partial = file.with_suffix(".new")
+    partial.write_text(f"{os.getpid()} {_started(os.getpid())}\n")
+    partial.replace(file)
+
+
+def daemon_runs() -> bool:
+    try:
+        pid, started = paths.daemon_file().read_text().split()
+        return _started(int(pid)) == started
+    except (OSError, ValueError):
+        return False
+
+
+def _started(pid: int) -> str:
+    """The process's start time: with its PID it is never another's. OSError where there is none."""
+    stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    return stat[stat.rindex(")") + 2 :].split()[19]

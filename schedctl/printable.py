@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Names that somebody else chose, made fit for terminals and journals."""
+
+from __future__ import annotations
+
+from schedctl.glob import encoded
+
+
+def shown(name: bytes | str) -> str:
+    """A name as it can be printed, whatever bytes it has."""
+    data = encoded(name) if isinstance(name, str) else name
+    return "".join(c if c.isprintable() else "\ufffd" for c in data.decode(errors="replace"))

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""docs/benchmarks.md says what the stored results say, the bad with the good."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.bench.page import PLOTS, losses, page
+from tests.bench.raw import RAW, load, rows, save
+from tests.sched.programs import ROOT
+
+WAKE = "wake-2ms-4"
+
+
+def raw_of(*samples: tuple[str, str, dict[str, Any]]) -> dict[str, Any]:
+    names = dict.fromkeys(name for name, _, _ in samples)
+    return {
+        "commit": "0",
+        "kernel": "7",
+        "qemu": "10",
+        "compiler": "gcc",
+        "rounds": 2,
+        "wake_ups": 3,
+        "spawns": 10,
+        "compiles": 4,
+        "contenders": [{"name": name, "version": "", "missing": ""} for name in names],
+        "samples": [
+            {"contender": name, "workload": workload, "round": 1, **result}
+            for name, workload, result in samples
+        ],
+        "costs": [],
+        "refused": [],
+    }
+
+
+def late(*late_us: int) -> dict[str, Any]:
+    return {"work_ns": 160_000, "late_ns": [us * 1000 for us in late_us]}
+
+
+def test_the_page_is_what_the_results_give() -> None:
+    assert (ROOT / "docs" / "benchmarks.md").read_text() == page(load()), "run make docs-bench"
+    for plot in PLOTS:
+        assert (RAW.parent / f"{plot}.svg").exists()
+
+
+def test_every_figure_that_is_worse_is_listed() -> None:
+    raw = raw_of(
+        ("fifo", WAKE, late(10, 12, 14)),
+        ("schedctl", WAKE, late(20, 11, 30)),
+        ("schedctl", "spawn", {"elapsed_ns": 2_000_000_000}),
+        ("default", "spawn", {"elapsed_ns": 1_000_000_000}),
+        ("schedctl", "hackbench", {"elapsed_ns": 1_000_000_000}),
+        ("default", "hackbench", {"elapsed_ns": 1_100_000_000}),
+    )
+    listed = [(row.workload, row.metric, who, round(ratio, 2)) for ratio, row, who in losses(rows(raw))]
+    assert listed == [
+        (WAKE, "max", "fifo", 2.14),
+        (WAKE, "p99", "fifo", 2.14),
+        ("spawn", "rate", "default", 2.0),
+        (WAKE, "p50", "fifo", 1.67),
+    ]
+    text = page(raw).split("## Where we lose")[1]
+    assert "| spawn, rate, per s | default | 10.0 | 5.0 | 2.000 | no |" in text
+
+
+def test_ranges_that_overlap_are_said_to() -> None:
+    raw = raw_of(
+        ("default", "compile", {"elapsed_ns": 1_000_000_000}),
+        ("default", "compile", {"elapsed_ns": 1_400_000_000}),
+        ("schedctl", "compile", {"elapsed_ns": 1_300_000_000}),
+        ("schedctl", "compile", {"elapsed_ns": 1_500_000_000}),
+    )
+    assert "| compile, time, s | default | 1.200 | 1.400 | 1.167 | yes |" in page(raw)
+
+
+def test_what_was_not_measured_is_named() -> None:
+    raw = raw_of(("schedctl", WAKE, late(1, 2, 3)))
+    raw["contenders"].append({"name": "scx_x", "version": "1", "missing": "not built: no cargo"})
+    raw["refused"].append({"contender": "scx_y", "what": WAKE, "round": 2, "reason": "status 1"})
+    text = page(raw)
+    assert "* scx_x 1: not built: no cargo" in text
+    assert f"* scx_y, {WAKE}, round 2: status 1" in text
+    assert "None." in text.split("## Where we lose")[1]
+
+
+def test_results_are_stored_as_they_are(tmp_path: Any) -> None:
+    raw = raw_of(("schedctl", WAKE, late(1, 2, 3)))
+    save(raw, tmp_path / "raw.json")
+    assert load(tmp_path / "raw.json") == raw
