@@ -92,7 +92,7 @@ $(BPF)/main.bpf.o: $(BPF_PARTS) $(BPF)/parts.list
 
 # --- checks ---------------------------------------------------------------------------------------
 
-.PHONY: check-fast check lint lab fuzz demo fresh bench docs-bench docs-features docs-profile
+.PHONY: check-fast check lint lab fuzz mutants demo fresh bench docs-bench docs-features docs-profile
 check-fast: build ## linters, types, unit and property tests; no virtual machine, under 60 s
 	@echo "==> linters and tests without a virtual machine"
 	@$(PYTEST) -m "not lab"
@@ -100,13 +100,16 @@ check-fast: build ## linters, types, unit and property tests; no virtual machine
 check: host-lab build ## everything, in virtual machines with a sched_ext kernel
 	@tests/lab/bootstrap
 	@echo "==> all tests, two virtual machines at a time"
-	@SCHEDCTL_FUZZ=2000 $(PYTEST) --durations=10
+	@SCHEDCTL_FUZZ=2000 SCHEDCTL_SETS=10000 $(PYTEST) --durations=10
 
 lab: host-lab build
 	@tests/lab/bootstrap
 
 lint: build ## only the linters
 	@$(PYTEST) tests/test_linters.py
+
+mutants: build ## breaks the analysis on purpose, one place at a time: each must fail a test; some hours
+	@tests/analysis/mutants
 
 fuzz: build ## 100,000 mutated profiles, some minutes
 	@$(VENV)/bin/python -m tests.profile.fuzz 100000

@@ -14,6 +14,8 @@ from typing import ClassVar, Literal
 EXIT_OK = 0
 EXIT_PENDING = 2  # plan, apply --check: changes pending
 EXIT_STATUS_DIFFERS = 3  # status: anything but the live state being what was selected
+EXIT_NOT_SCHEDULABLE = 3  # analyze
+EXIT_UNKNOWN = 4  # analyze: neither proven nor disproven
 
 Severity = Literal["error", "warning", "note"]
 
@@ -85,6 +87,12 @@ class VerificationError(SchedctlError):
     """What was read back is not what was written; rolled back."""
 
     exit_code = 1
+
+
+class AdmissionError(SchedctlError):
+    """The threads cannot meet their deadlines, and the profile says that this is to be refused."""
+
+    exit_code = 3
 
 
 class UsageError(SchedctlError):

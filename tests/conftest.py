@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -40,7 +41,12 @@ true
 """
 
 # The machine may be busy with the lab: how long an example takes says nothing.
-settings.register_profile("schedctl", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "schedctl",
+    deadline=None,
+    max_examples=int(os.environ.get("SCHEDCTL_EXAMPLES", "100")),
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("schedctl")
 
 

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.proof import PROOFS, Proof
+from tests.proof import ANALYSIS_PROOFS, PROOFS, AnalysisProof, Proof
 
 ROOT = Path(__file__).resolve().parent.parent
 # Golden tests hold these; they name and combine, they do not act.
@@ -24,13 +24,28 @@ Each line is a test on a real kernel. It runs with the knob *on*, where it must 
 |---|---|---|---|---|---|
 """
 
+ANALYSIS_HEAD = """
+## Before anything is applied
+
+These keys act in the analysis and never in the kernel. Each line is a test on what `plan` and `apply` say
+of a profile for one CPU: it passes with the knob *on*, and must fail with it *off*.
+
+| feature | knob | on | off | test |
+|---|---|---|---|---|"""
+
 
 def collected() -> list[Proof]:
     """All proofs of the tests, by knob."""
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
-        if "@proof(" in path.read_text():
+        if "proof(" in path.read_text():
             importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
     return sorted(set(PROOFS), key=lambda found: (found.knob, found.test))
+
+
+def collected_analysis() -> list[AnalysisProof]:
+    """The proofs of keys that act in the analysis."""
+    collected()
+    return sorted(set(ANALYSIS_PROOFS), key=lambda found: (found.knob, found.test))
 
 
 def page() -> str:
@@ -38,7 +53,10 @@ def page() -> str:
         f"| {p.feature} | `{p.knob}` | `{p.on}` | `{p.off}` | `{p.counter}` | `{p.test}` |"
         for p in collected()
     )
-    return HEAD + "\n".join(lines) + "\n"
+    analysis = (
+        f"| {p.feature} | `{p.knob}` | `{p.on}` | `{p.off}` | `{p.test}` |" for p in collected_analysis()
+    )
+    return HEAD + "\n".join([*lines, ANALYSIS_HEAD, *analysis]) + "\n"
 
 
 def schema_keys() -> set[str]:

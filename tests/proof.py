@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from schedctl.analysis.admission import admit
+from schedctl.errors import AdmissionError
+from tests.analysis.profiles import profile as one_cpu
 from tests.conftest import Guest
 
 Body = Callable[[Guest], None]
@@ -96,3 +99,45 @@ def _count(status: dict[str, Any], path: str) -> int:
     for part in path.split("."):
         found = found[int(part)] if isinstance(found, list) else found.get(part, 0)
     return int(found or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisProof:
+    """Of a key that acts before anything is applied, and in the kernel never: no counter, no machine."""
+
+    feature: str
+    knob: str
+    on: str
+    off: str
+    test: str
+
+
+ANALYSIS_PROOFS: list[AnalysisProof] = []
+
+
+def analysis_proof(
+    *, knob: str, on: str, off: str, profile: str
+) -> Callable[[Callable[[str], None]], Callable[[], None]]:
+    """Run the body with what `plan` says of the profile: it passes with the knob on, and must fail off."""
+
+    def decorate(body: Callable[[str], None]) -> Callable[[], None]:
+        feature = (body.__doc__ or "").strip()
+        ANALYSIS_PROOFS.append(AnalysisProof(feature, knob, on, off, body.__name__))
+
+        def test() -> None:
+            body(said_of(profile.replace("VALUE", on)))
+            with pytest.raises(AssertionError):
+                body(said_of(profile.replace("VALUE", off)))
+
+        test.__name__, test.__doc__, test.__module__ = body.__name__, body.__doc__, body.__module__
+        return test
+
+    return decorate
+
+
+def said_of(text: str) -> str:
+    """ "refused: …", "warning: …", "note: …" or "" for one CPU."""
+    try:
+        return "".join(f"{problem.severity}: {problem.message}" for problem in admit(one_cpu(text)))
+    except AdmissionError as error:
+        return f"refused: {error.message}"

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from tests.features import EXEMPT, ROOT, collected, page, schema_keys
+from tests.features import EXEMPT, ROOT, collected, collected_analysis, page, schema_keys
 
 
 def test_every_key_has_a_proof() -> None:
-    proven = {proof.knob for proof in collected()}
+    proven = {proof.knob for proof in collected()} | {proof.knob for proof in collected_analysis()}
     keys = {key for key in schema_keys() if not EXEMPT & set(key.split("."))}
     assert "classes.*.match.comm" in keys
     assert keys <= proven, keys - proven

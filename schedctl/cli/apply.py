@@ -6,9 +6,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from schedctl import paths
+from schedctl.analysis.admission import admit
 from schedctl.cli.announce import announced, outside_document, outside_lines
 from schedctl.cli.report import Report
 from schedctl.cli.source import Source, source_to_apply
@@ -24,9 +26,11 @@ def run(args: argparse.Namespace) -> Report:
     from schedctl.kernel.real import RealKernel
 
     source = source_to_apply(args.source, args.persist)
+    admission = admit(source.compiled.assignment)
     kernel = RealKernel()
     kernel.check()
-    return _check(kernel, source, args.diff) if args.check else _apply(kernel, source, args.diff)
+    report = _check(kernel, source, args.diff) if args.check else _apply(kernel, source, args.diff)
+    return replace(report, problems=(*report.problems, *admission))
 
 
 def _check(kernel: Kernel, source: Source, diff: bool) -> Report:

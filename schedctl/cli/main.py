@@ -54,6 +54,13 @@ def _parser() -> argparse.ArgumentParser:
     cat.add_argument("source", nargs="?", metavar="PROFILE", help=SOURCE_HELP)
     cat.add_argument("--origins", action="store_true", help="where each value comes from, and defaults")
     verbs.add_parser("list", parents=[common], help="the profiles of this machine")
+    analyze = verbs.add_parser(
+        "analyze", parents=offline, help="will the deadlines be met? (3: no, 4: unknown)"
+    )
+    analyze.add_argument("source", nargs="?", metavar="PROFILE", help=SOURCE_HELP)
+    analyze.add_argument("--taskset", metavar="FILE", help="tasks from a file instead of a profile")
+    analyze.add_argument("--plot", metavar="FILE", help="pictures, to FILE.svg or FILE.png")
+    analyze.add_argument("--explain", action="store_true", help="what to change to make it fit")
     plan = verbs.add_parser("plan", parents=offline, help="what apply would change (exit 2: something)")
     plan.add_argument("source", nargs="?", metavar="PROFILE", help=SOURCE_HELP)
     apply = verbs.add_parser("apply", parents=[common], help="make the kernel run a profile")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 
+from schedctl.analysis.admission import admit
 from schedctl.cli.announce import Announced, announced, outside_document, outside_lines
 from schedctl.cli.report import Report
 from schedctl.cli.source import Compiled, compiled, load
@@ -16,12 +17,13 @@ from schedctl.plan import Plan, make_plan
 
 def run(args: argparse.Namespace) -> Report:
     found = compiled(load(args.source, args.facts).profile, args.facts)
+    admission = admit(found.assignment)
     plan, said = _here(found) if args.facts is None else _elsewhere(found)
     return Report(
         text="\n".join([*plan.lines(), *outside_lines(said.outside)]),
         data={"plan": plan.to_document(), "outside": outside_document(said.outside)},
         exit_code=EXIT_PENDING if plan.changed else EXIT_OK,
-        problems=(*found.problems, *said.problems),
+        problems=(*found.problems, *admission, *said.problems),
     )
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""schedctl show: the image document of a profile, or of what the kernel runs."""
+"""schedctl show: the image document of a profile, or of what the kernel runs.
+
+Ceilings of resources are no part of the image: the kernel knows no resources.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from schedctl.cli.report import Report
 from schedctl.cli.source import compiled, load
 from schedctl.errors import MissingError, UsageError
 from schedctl.image.model import PolicyImage
+from schedctl.profile.resources import resource_ceilings
 
 
 def run(args: argparse.Namespace) -> Report:
@@ -20,7 +24,11 @@ def run(args: argparse.Namespace) -> Report:
     image = found.image if found else _live()
     document = image.to_document()
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, default_flow_style=False)
-    return Report(text=text, data={"image": document}, problems=found.problems if found else ())
+    if found is None:
+        return Report(text=text, data={"image": document})
+    ceilings = resource_ceilings(found.assignment.resources, found.assignment.classes)
+    text += "".join(f"# ceiling of {name}: level {level}\n" for name, level in ceilings.items())
+    return Report(text=text, data={"image": document, "ceilings": ceilings}, problems=found.problems)
 
 
 def _live() -> PolicyImage:

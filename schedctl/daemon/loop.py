@@ -9,6 +9,7 @@ from queue import Empty
 from typing import Protocol
 
 from schedctl import paths
+from schedctl.analysis.admission import admit
 from schedctl.choice import library, load_selected, loader
 from schedctl.daemon import notify
 from schedctl.daemon.files import Followed, Signature, followed
@@ -168,11 +169,12 @@ class Daemon:
             self._say_idle(selected)
             return
         assignment = resolved_here(loaded.profile)
+        admission = admit(assignment)
         self._quotas.cpu_max = assignment.policy.cpu_max
         outcome = reconcile(self._kernel, compile_image(assignment), assignment.policy.cpu_max)
         self._attached, self._ejected = True, False
         self._say_outcome(outcome)
-        self._say_warnings(assignment.problems)
+        self._say_warnings((*assignment.problems, *admission))
 
     def _held(self, observation: Observation, selected: Selected) -> bool:
         """Whether our scheduler ended without us: then nothing attaches before a person applies."""

@@ -66,6 +66,8 @@ def pieces_of(document: Document) -> Pieces:
         elif key == "classes" and isinstance(value, dict):
             for name, keys in value.items():
                 found.update(_class(document, name, keys))
+        elif key == "resources" and isinstance(value, dict):
+            found.update(_leaves(document, (key,), value))
         elif key not in _OWN_KEYS and key != "classes":
             found[(key,)] = ((document, (key,)),)
     return found
@@ -109,11 +111,24 @@ def _nested(document: Document, here: Path_, value: Value) -> Iterator[tuple[Pat
             yield path, ((document, path),)
 
 
+def _leaves(document: Document, path: Path_, value: Value) -> Iterator[tuple[Path_, tuple[Place, ...]]]:
+    """Mappings of any depth, key by key; an empty one is a value of its own."""
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _leaves(document, (*path, key), inner)
+    else:
+        yield path, ((document, path),)
+
+
 def merge(low: Pieces, high: Pieces) -> Pieces:
     """Associative: merge(merge(a, b), c) is merge(a, merge(b, c))."""
     result = dict(low)
     for path, places in high.items():
-        if path[-1] == "match" and len(path) == 3:
+        if path[0] == "resources":
+            for below in [other for other in result if other[: len(path)] == path != other]:
+                del result[below]
+            result[path] = places
+        elif path[-1] == "match" and len(path) == 3:
             result.pop((*path[:2], "match_add"), None)
             result[path] = places
         elif path[-1] == "match_add" and len(path) == 3:
@@ -153,8 +168,9 @@ def effective(base: Document, pieces: Pieces, absent: Iterable[str] = ()) -> Eff
             continue
         _put(root, places, path, found)
     # classes come last, as people write them
-    if "classes" in root:
-        root["classes"] = root.pop("classes")
+    for key in ("classes", "resources"):
+        if key in root:
+            root[key] = root.pop(key)
     return Effective(base.file, root, places)
 
 
@@ -169,7 +185,7 @@ def _put(root: dict[str, Any], places: dict[Path_, Place], path: Path_, found: t
         value = value_at(found[0])
         root.setdefault("classes", {})[path[1]] = {} if isinstance(value, dict) else value
         return
-    if path[-1] in ("match", "match_add") and len(path) == 3:
+    if path[0] == "classes" and path[-1] in ("match", "match_add") and len(path) == 3:
         _put_items(root["classes"][path[1]], places, (*path[:2], "match"), found)
         return
     document, place = found[-1]

@@ -40,6 +40,14 @@ class CpuMax(StrEnum):
     IGNORE = "ignore"
 
 
+class Admission(StrEnum):
+    """What plan and apply do where the analysis disproves the deadlines."""
+
+    ENFORCE = "enforce"
+    WARN = "warn"
+    OFF = "off"
+
+
 class Power(StrEnum):
     BALANCED = "balanced"
     PERFORMANCE = "performance"
@@ -143,6 +151,7 @@ class ThreadClass:
     max_level: int = TOP_LEVEL  # of all lifts; 0 = none
     recovery: Recovery | None = None
     measured: bool = False  # period: auto
+    jitter_ns: int = 0
     rate_monotonic: tuple[RateStep, ...] = ()  # of level: auto, whose last step has every period
 
     @property
@@ -163,6 +172,19 @@ class Policy:
     power: Power = Power.BALANCED
     cpu_max: CpuMax = CpuMax.REFUSE
     """Only the host's business: it is no part of the kernel's policy."""
+    admission: Admission = Admission.WARN
+    """As is this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedResource:
+    """A lock that classes share: class -> its longest section, in ns."""
+
+    name: str
+    hold_ns: tuple[tuple[str, int], ...]
+    inside: str | None = None
+    ceiling: int | None = None  # None: the highest level of its users
+    origin: Origin = field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +198,7 @@ class Profile:
     """Warnings: a profile with an error does not come into being."""
     notes: tuple[Problem, ...] = field(default=(), compare=False)
     """Right, and worth knowing for who writes the profile, not for who uses it."""
+    resources: tuple[SharedResource, ...] = ()
 
 
 def default_deadline_ns(level: int, period_ns: int | None) -> int:

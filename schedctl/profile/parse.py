@@ -19,6 +19,7 @@ def parse_profile(document: Sourced) -> model.Profile:
         policy=_parse_policy(root.get("policy") or {}),
         classes=tuple(_parse_class(document, name) for name in root.get("classes") or {}),
         file=document.file,
+        resources=tuple(_parse_resource(document, name) for name in root.get("resources") or {}),
     )
 
 
@@ -33,6 +34,7 @@ def _parse_policy(keys: dict[str, Any]) -> model.Policy:
         shares.get("background_share", model.DEFAULT_BACKGROUND_SHARE),
         model.Power(keys.get("power", "balanced")),
         model.CpuMax(keys.get("cpu_max", "refuse")),
+        model.Admission(keys.get("admission", "warn")),
     )
 
 
@@ -67,7 +69,21 @@ def _parse_class(document: Sourced, name: str) -> model.ThreadClass:
         max_level=_max_level(boost.get("max_level", model.default_max_level(tier))),
         recovery=_parse_recovery(boost.get("recovery", {})),
         measured=measured,
+        jitter_ns=quantity.parse_runtime_ns(keys["jitter"]) if "jitter" in keys else 0,
         rate_monotonic=steps,
+    )
+
+
+def _parse_resource(document: Sourced, name: str) -> model.SharedResource:
+    root: Any = document.value
+    keys: dict[str, Any] = root["resources"][name]
+    ceiling = keys.get("ceiling", model.AUTO)
+    return model.SharedResource(
+        name,
+        tuple((cls, quantity.parse_runtime_ns(ns)) for cls, ns in keys.get("hold", {}).items()),
+        keys.get("inside"),
+        None if ceiling == model.AUTO else ceiling,
+        document.key_origin(("resources", name)),
     )
 
 

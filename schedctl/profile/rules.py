@@ -17,6 +17,7 @@ from schedctl.profile.model import DEFAULT_CLASS, Origin, Policy, Profile, Threa
 from schedctl.profile.notes import note_of
 from schedctl.profile.overlap import check_overlaps
 from schedctl.profile.rates import check_rates
+from schedctl.profile.resources import check_resources
 from schedctl.profile.times import check_times
 from schedctl.quantity import format_share
 
@@ -24,7 +25,7 @@ MAX_SHARES = Fraction(9, 10)
 _SHARES = ("fair_share", "background_share")
 _DEFAULT_KEYS = ("description", "weight", "slice")
 # In the order in which a message names them.
-_LEVEL_KEYS = ("period", "deadline", "runtime", "overrun", "threads", "rate_monotonic", "boost")
+_LEVEL_KEYS = ("period", "deadline", "runtime", "overrun", "threads", "rate_monotonic", "boost", "jitter")
 
 
 def check_profile(document: Sourced, profile: Profile) -> Iterator[Problem]:
@@ -40,6 +41,7 @@ def check_profile(document: Sourced, profile: Profile) -> Iterator[Problem]:
         if not problems and (note := note_of(document, cls)):
             yield note
     yield from check_overlaps(profile)
+    yield from check_resources(document, profile)
 
 
 def _check_shares(document: Sourced, policy: Policy) -> Iterator[Problem]:

@@ -39,7 +39,7 @@ _FORMATS: dict[str, tuple[Callable[[str], object], str, str]] = {
     "nice": (quantity.parse_nice, "a nice value or a range of them, lowest first", "5 or '-20..-5'"),
 }
 PARSERS = {name: parse for name, (parse, _, _) in _FORMATS.items()}
-_MANY = 8  # keys for one hint
+_MANY = 9  # keys for one hint
 MAX_PROBLEMS = 10_000
 _HEAD = ("schedctl", "name", "extends")
 _NAME_HINT = "a to z, 0 to 9, '_' and '-', at most 31 characters, beginning with a letter or digit"

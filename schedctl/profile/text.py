@@ -12,6 +12,7 @@ from schedctl.profile.document import Path_
 from schedctl.profile.load import Loaded
 from schedctl.profile.merge import Effective
 from schedctl.profile.model import DEFAULT_CLASS, Profile, RateStep, ThreadClass, Tier
+from schedctl.profile.resources import resource_ceilings
 from schedctl.quantity import format_duration, format_share
 
 DEFAULT = "default"
@@ -32,11 +33,15 @@ def with_defaults(loaded: Loaded) -> Effective:
     root: dict[str, Any] = dict(found.value) if isinstance(found.value, dict) else {}
     classes = root.pop("classes", None)
     root["policy"] = _policy_defaults(profile) | root.get("policy", {})
+    resources = root.pop("resources", None)
     if classes:
         root["classes"] = {
             cls.name: classes[cls.name] | _missing(classes[cls.name], _class_defaults(cls))
             for cls in profile.classes
         }
+    if resources:
+        levels = resource_ceilings(profile.resources, profile.classes)
+        root["resources"] = {name: keys | {"ceiling": levels[name]} for name, keys in resources.items()}
     return replace(found, value=root)
 
 
@@ -46,6 +51,7 @@ def _policy_defaults(profile: Profile) -> dict[str, Any]:
         "order": policy.order.value,
         "fair_share": format_share(policy.fair_share),
         "background_share": format_share(policy.background_share),
+        "admission": policy.admission.value,
         "cpu_max": policy.cpu_max.value,
         "power": policy.power.value,
         "realtime_users": list(policy.realtime_users),
@@ -124,12 +130,25 @@ def _rows(value: Any) -> Iterator[Row]:
         if key == "policy":
             yield "policy:", None
             yield from ((f"  {k}: {flow(v)}", ("policy", k)) for k, v in inner.items())
+        elif key == "resources" and isinstance(inner, dict):
+            yield "resources:" if inner else "resources: {}", None
+            yield from _nested_rows((key,), inner)
         elif key == "classes":
             yield "classes:" if inner else "classes: {}", None
             for name, keys in inner.items():
                 yield from _class_rows(name, keys)
         else:
             yield f"{key}: {flow(inner)}", (key,)
+
+
+def _nested_rows(here: Path_, values: dict[str, Any]) -> Iterator[Row]:
+    for key, value in values.items():
+        head = "  " * len(here) + f"{_text(str(key))}:"
+        if isinstance(value, dict) and value:
+            yield head, None
+            yield from _nested_rows((*here, key), value)
+        else:
+            yield f"{head} {flow(value)}", (*here, key)
 
 
 def _class_rows(name: str, keys: dict[str, Any]) -> Iterator[Row]:

@@ -27,9 +27,13 @@ RANGES: dict[str, Range] = {
     "period": _LONG,
     "deadline": _LONG,
     "runtime": _LONG,
+    "jitter": (0, MAX_DURATION_NS),
     "slice": (MIN_SLICE_NS, MAX_SLICE_NS),
     "timer_slack": (1, MAX_SLACK_NS),
 }
+
+
+_ORDER = (("deadline", "period"), ("runtime", "deadline"), ("runtime", "period"), ("jitter", "period"))
 
 
 def check_range(document: Sourced, path: Path_, said: Any, ns: int, allowed: Range) -> Iterator[Problem]:
@@ -50,7 +54,12 @@ def check_times(document: Sourced, cls: ThreadClass) -> Iterator[Problem]:
             problems = [*check_range(document, path, keys[key], getattr(cls, f"{key}_ns"), allowed)]
             yield from problems
             broken |= {key} if problems else set()
-    for key, bound in (("deadline", "period"), ("runtime", "deadline"), ("runtime", "period")):
+    for key, bound in (
+        ("deadline", "period"),
+        ("runtime", "deadline"),
+        ("runtime", "period"),
+        ("jitter", "period"),
+    ):
         if {key, bound} <= keys.keys() and not broken & {key, bound}:
             problems = [*_check_longer(document, cls, keys, key, bound)]
             yield from problems

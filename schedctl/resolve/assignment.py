@@ -16,6 +16,7 @@ from schedctl.profile.model import (
     Origin,
     Policy,
     Profile,
+    SharedResource,
     ThreadClass,
 )
 from schedctl.resolve.accounts import Accounts
@@ -75,6 +76,8 @@ class Assignment:
     rules: tuple[Rule, ...]
     realtime_uids: tuple[int, ...] = (0,)
     """Whose threads an item that is not trusted may lift above the fair tier."""
+    resources: tuple[SharedResource, ...] = ()
+    facts: HostFacts = field(default_factory=HostFacts, compare=False)
     problems: tuple[Problem, ...] = field(default=(), compare=False)
     """Warnings: the profile's, and the names that this host does not know."""
     notes: tuple[Problem, ...] = field(default=(), compare=False)
@@ -99,6 +102,8 @@ def resolve(profile: Profile, facts: HostFacts | None = None) -> Assignment:
         profile.classes,
         tuple(rules),
         accounts.realtime_uids(profile),
+        profile.resources,
+        facts or HostFacts(),
         sorted_problems((*profile.problems, *accounts.problems)),
         profile.notes,
     )

@@ -22,6 +22,7 @@ from tests.kernel.fake import FakeKernel
 
 FACTS = str(Path(__file__).resolve().parents[1] / "resolve" / "facts" / "two-socket.json")
 VERBS = (
+    "analyze",
     "validate",
     "show",
     "cat",

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Bertogna and Cirinei's response times on several CPUs, with slack iteration. Sufficient.
+
+M. Bertogna, M. Cirinei, "Response-time analysis for globally scheduled symmetric multiprocessor
+platforms", RTSS 2007:
+
+    R_k <- C_k + floor(sum over i of min(W_i(R_k), R_k - C_k + 1) / m)
+
+theorem 6 for any work-conserving order and fixed priorities, theorem 7 for EDF, where no more
+interferes than what is due by k's deadline. The slack D - R that is found for one task makes the
+others' workloads smaller: again, until no slack grows. What the iteration gives while the works stand
+still is found at once (global_model.interference).
+
+With levels, the more urgent ones interfere with all they have, equals too, or with what is due by the
+deadline where a level is ordered by deadlines: sound for both orders of a profile. Model:
+global_model.py; jitter shortens what is left of a deadline, and the deadline's cut is then left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from schedctl.analysis.effort import Effort, GaveUpError
+from schedctl.analysis.global_model import deadline_workload, interference, taken, why_not_global, workload
+from schedctl.analysis.model import (
+    Scheduler,
+    Strength,
+    Task,
+    TaskResult,
+    TestResult,
+    not_applicable,
+    response_result,
+)
+from schedctl.analysis.supply import DEDICATED, Supply
+
+NAME = "bertogna_cirinei"
+
+
+def analyze(tasks: Sequence[Task], cpus: int, scheduler: Scheduler, supply: Supply = DEDICATED) -> TestResult:
+    """Bounds of all response times; a task without one has none that is within its deadline."""
+    if reason := why_not_global(tasks):
+        return not_applicable(NAME, Strength.SUFFICIENT, reason)
+    try:
+        slacks = _Slacks(tasks, cpus, scheduler, supply).found()
+    except GaveUpError as error:
+        return not_applicable(NAME, Strength.SUFFICIENT, str(error))
+    results = [
+        TaskResult(task.name, None if slack is None else task.deadline_ns - slack, task.deadline_ns)
+        for task, slack in zip(tasks, slacks, strict=True)
+    ]
+    return response_result(NAME, Strength.SUFFICIENT, results)
+
+
+class _Slacks:
+    """The slack of each task as far as it is proven; None: not proven to meet its deadline."""
+
+    def __init__(self, tasks: Sequence[Task], cpus: int, scheduler: Scheduler, supply: Supply) -> None:
+        self._tasks, self._cpus, self._scheduler, self._supply = tasks, cpus, scheduler, supply
+        self._slacks: list[int | None] = [None] * len(tasks)
+        self._effort = Effort()
+        self._cut = scheduler is Scheduler.EDF and not any(task.jitter_ns for task in tasks)
+
+    def found(self) -> list[int | None]:
+        """The slacks when none grows any more."""
+        grew = True
+        while grew:
+            grew = False
+            for k in range(len(self._tasks)):
+                slack = self._slack(k)
+                if slack is not None and slack > (-1 if self._slacks[k] is None else self._slacks[k] or 0):
+                    self._slacks[k] = slack
+                    grew = True
+        return self._slacks
+
+    def _slack(self, k: int) -> int | None:
+        task = self._tasks[k]
+        most = task.deadline_ns - task.jitter_ns
+        time = task.wcet_ns
+        while time <= most:
+            later = task.wcet_ns + interference(self._works(k, time), self._cpus)
+            if later <= time:
+                return most - time
+            time = later
+        return None
+
+    def _works(self, k: int, window_ns: int) -> list[int]:
+        """What can interfere with task k within a window, per task, and what each CPU is not supplied."""
+        task = self._tasks[k]
+        self._effort.spend(3 * len(self._tasks))
+        works = [taken(self._supply, window_ns)] * self._cpus
+        for i, other in enumerate(self._tasks):
+            if i == k or other.level < task.level:
+                continue
+            slack = self._slacks[i] or 0
+            work = workload(other, window_ns, slack)
+            if self._cut and other.level == task.level:
+                work = min(work, deadline_workload(other, task.deadline_ns, slack))
+            works.append(work)
+        return works

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Task sets as other tools write them, as one of ours.
+
+rt-app: `tasks` is a mapping; its threads have `run` or `runtime` and a `timer` with a `period`, or
+`dl-runtime`, `dl-period` and `dl-deadline`, all in µs. SCHED_DEADLINE: tasks with the names of struct
+sched_attr, `sched_runtime`, `sched_deadline`, `sched_period`, in ns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from schedctl.errors import Problem, ProfileError
+from schedctl.profile.document import Document, Path_, problem_at
+from schedctl.profile.model import Origin
+
+_ATTRIBUTES = {"sched_runtime": "wcet", "sched_period": "period", "sched_deadline": "deadline"}
+_MAX_INSTANCES = 1000
+# What does not change when and how long a thread runs.
+_RT_APP_IGNORED = frozenset(
+    {"loop", "cpus", "policy", "priority", "instance", "delay", "lock_pages", "logdir", "name"}
+)
+
+
+def as_taskset(document: Document) -> Document:
+    """The document as one of ours, places included; raises ProfileError where it cannot be understood."""
+    root = document.value
+    if not isinstance(root, dict):
+        return document
+    if isinstance(root.get("tasks"), dict):
+        return _rt_app(document, root)
+    tasks: Any = root.get("tasks")
+    if isinstance(tasks, list) and any(isinstance(t, dict) and "sched_runtime" in t for t in tasks):
+        return _sched_deadline(document, root)
+    return document
+
+
+def _sched_deadline(document: Document, root: dict[str, Any]) -> Document:
+    tasks = [
+        {_ATTRIBUTES.get(key, key): value for key, value in task.items() if key != "sched_policy"}
+        if isinstance(task, dict)
+        else task
+        for task in root["tasks"]
+    ]
+    for task in tasks:
+        if isinstance(task, dict) and not task.get("period"):  # 0 or none: the deadline
+            task["period"] = task.get("deadline")
+    value: Any = {"scheduler": "edf", **root, "tasks": tasks}
+    moved = {_renamed(path): origin for path, origin in document.origins.items()}
+    return replace(document, value=value, origins={**document.origins, **moved})
+
+
+def _renamed(path: Path_) -> Path_:
+    if len(path) == 3 and path[2] in _ATTRIBUTES:
+        return (*path[:2], _ATTRIBUTES[str(path[2])])
+    return path
+
+
+def _rt_app(document: Document, root: dict[str, Any]) -> Document:
+    problems: list[Problem] = []
+    rows: list[dict[str, Any]] = []
+    origins: dict[Path_, Origin] = {}
+    policies = set()
+    default = root.get("global", {}).get("default_policy", "") if isinstance(root.get("global"), dict) else ""
+    for name, thread in root["tasks"].items():
+        path: Path_ = ("tasks", name)
+        row = _thread(thread) if isinstance(thread, dict) else "it is no mapping"
+        if isinstance(row, str):
+            message = f"{name!r} is not a periodic task: {row}"
+            problems.append(problem_at(document.key_origin(path), path, message))
+            continue
+        nr = thread.get("instance", 1)
+        if not isinstance(nr, int) or not 1 <= nr <= _MAX_INSTANCES:
+            problems.append(problem_at(document.key_origin(path), path, f"{nr} instances", "1 to 1000"))
+            continue
+        policies.add("SCHED_DEADLINE" if "dl-runtime" in thread else thread.get("policy", default))
+        for i in range(nr):
+            origins[("tasks", len(rows))] = document.key_origin(path)
+            rows.append({"name": f"{name}-{i}" if nr > 1 else name, **row})
+    if not problems and policies not in ({"SCHED_DEADLINE"}, {"SCHED_FIFO"}):
+        said = ", ".join(sorted(map(str, policies))) or "none"
+        message = f"all threads must be SCHED_FIFO or all SCHED_DEADLINE, these are: {said}"
+        problems.append(problem_at(document.key_origin(("tasks",)), ("tasks",), message))
+    elif policies == {"SCHED_DEADLINE"}:
+        for row in rows:
+            row.pop("level", None)
+    if problems:
+        raise ProfileError(tuple(problems))
+    scheduler = "edf" if policies == {"SCHED_DEADLINE"} else "fixed_priority"
+    value: Any = {"cpus": _cpus(root), "scheduler": scheduler, "tasks": rows}
+    return replace(document, value=value, origins={**document.origins, **origins})
+
+
+def _thread(thread: dict[str, Any]) -> dict[str, Any] | str:
+    """One thread's task in ns, or why it is none."""
+    known = _RT_APP_IGNORED | {"run", "runtime", "timer", "dl-runtime", "dl-period", "dl-deadline"}
+    if "phases" in thread:
+        return "it has phases"
+    if strange := sorted(set(thread) - known):
+        return f"{strange[0]!r} is not understood here"
+    work = thread.get("dl-runtime", thread.get("run", thread.get("runtime")))
+    timer = thread.get("timer")
+    period = thread.get("dl-period", timer.get("period") if isinstance(timer, dict) else None)
+    times = {"wcet": work, "period": period, "deadline": thread.get("dl-deadline", period)}
+    for key, value in times.items():
+        if not isinstance(value, int) or isinstance(value, bool):
+            return f"it has no {key} in whole µs"
+    row: dict[str, Any] = {key: value * 1000 for key, value in times.items() if isinstance(value, int)}
+    if isinstance(thread.get("priority"), int):
+        row["level"] = thread["priority"]  # of SCHED_FIFO: the larger the more urgent
+    return row
+
+
+def _cpus(root: dict[str, Any]) -> int:
+    """All threads share the CPUs that they are allowed; without any, one."""
+    return len(set(_numbers(root))) or 1
+
+
+def _numbers(root: dict[str, Any]) -> Iterator[int]:
+    for thread in root["tasks"].values():
+        yield from (cpu for cpu in thread.get("cpus", ()) if isinstance(cpu, int))

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Partitioned first-fit: which tasks to pin to which CPU, so that each is provable. Sufficient; advice.
+
+S. K. Dhall, C. L. Liu, "On a real-time scheduling problem", Operations Research 26(1), 1978 (first
+fit); by decreasing utilization: J. M. López et al., "Utilization bounds for EDF scheduling on real-time
+multiprocessor systems", RTS 28, 2004. Each CPU is tested exactly: response-time analysis, or QPA, or
+EDF within fixed priorities where there are several levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from schedctl.analysis import edf_within_priorities, qpa, response_time
+from schedctl.analysis.effort import Effort, GaveUpError
+from schedctl.analysis.model import (
+    Scheduler,
+    Strength,
+    Task,
+    TestResult,
+    Verdict,
+    not_applicable,
+    result_of,
+    total_utilization,
+)
+from schedctl.analysis.supply import DEDICATED, Supply
+
+NAME = "partitioned_first_fit"
+_MAX_TRIALS = 20_000
+"""Steps that all trials together may take, each as many as tasks are on the CPU, squared."""
+
+
+def analyze(tasks: Sequence[Task], cpus: int, scheduler: Scheduler, supply: Supply = DEDICATED) -> TestResult:
+    """SCHEDULABLE where every task found a CPU; the detail is the assignment."""
+    try:
+        bins, left = first_fit(tasks, cpus, scheduler, supply)
+    except GaveUpError as error:
+        return not_applicable(NAME, Strength.SUFFICIENT, str(error))
+    detail = assignment_text(bins)
+    if left is not None:
+        detail = f"{left.name} fits on no CPU beside: {detail}"
+    return result_of(NAME, Strength.SUFFICIENT, left is None, detail)
+
+
+def first_fit(
+    tasks: Sequence[Task], cpus: int, scheduler: Scheduler, supply: Supply
+) -> tuple[list[list[Task]], Task | None]:
+    """The tasks of each CPU, and the first one that fits nowhere. Raises GaveUpError."""
+    effort = Effort(_MAX_TRIALS)
+    bins: list[list[Task]] = [[] for _ in range(min(cpus, len(tasks)))]
+    for task in sorted(tasks, key=lambda task: -task.utilization):
+        for cpu in bins:
+            if total_utilization([*cpu, task]) > supply.rate:
+                continue
+            effort.spend(len(cpu) * len(cpu) + 1)
+            if one_cpu([*cpu, task], scheduler, supply):
+                cpu.append(task)
+                break
+        else:
+            return bins, task
+    return bins, None
+
+
+def one_cpu(tasks: Sequence[Task], scheduler: Scheduler, supply: Supply) -> bool:
+    """Whether a set is provable on one CPU."""
+    if scheduler is Scheduler.FIXED_PRIORITY:
+        result = response_time.analyze(tasks, supply)
+    elif len({task.level for task in tasks}) == 1:
+        result = qpa.analyze(tasks, supply)
+    else:
+        result = edf_within_priorities.analyze(tasks, supply)
+    return result.verdict is Verdict.SCHEDULABLE
+
+
+def assignment_text(bins: Sequence[Sequence[Task]]) -> str:
+    """ "CPU 0: a, b; CPU 1: c"."""
+    return "; ".join(
+        f"CPU {number}: {', '.join(task.name for task in cpu)}" for number, cpu in enumerate(bins) if cpu
+    )

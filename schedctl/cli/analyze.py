@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""schedctl analyze: will these threads meet their deadlines? Exit 0, 3 (they will not) or 4 (not known)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from schedctl.analysis.admission import analyze_profile, profile_changes
+from schedctl.analysis.advice import advice, sentences
+from schedctl.analysis.model import Placement, TestResult, Verdict
+from schedctl.analysis.report import Analysis, TaskSet, analyze
+from schedctl.analysis.taskset import load_taskset
+from schedctl.analysis.text import duration, percent
+from schedctl.cli.report import Report
+from schedctl.cli.source import STDIN, compiled, load
+from schedctl.errors import EXIT_NOT_SCHEDULABLE, EXIT_OK, EXIT_UNKNOWN, Problem, UsageError
+from schedctl.profile.document import MAX_BYTES
+
+EXITS = {
+    Verdict.SCHEDULABLE: EXIT_OK,
+    Verdict.NOT_SCHEDULABLE: EXIT_NOT_SCHEDULABLE,
+    Verdict.UNKNOWN: EXIT_UNKNOWN,
+}
+_MAX_ROWS = 40
+
+
+def run(args: argparse.Namespace) -> Report:
+    if args.taskset is not None:
+        return _taskset(args)
+    loaded = load(args.source, args.facts)
+    prepared = compiled(loaded.profile, args.facts)
+    analysis = analyze_profile(prepared.assignment)
+    found, result = analysis.domain.found, analysis.result
+    said: tuple[str, ...] = ()
+    if args.explain and found.tasks:
+        said = tuple(sentences(found, profile_changes(analysis.domain), result.verdict))
+    data = {"profile": loaded.profile.name, **result.to_document()}
+    text = [*lines(found, result), *said]
+    if not found.tasks:
+        text[0] = "UNKNOWN: no class with a level says 'runtime', 'period' and 'threads'"
+    return _report(args, found, result, text, data, said, prepared.problems)
+
+
+def _taskset(args: argparse.Namespace) -> Report:
+    if args.source is not None or args.facts is not None:
+        raise UsageError("a task set is no profile and needs no facts", "`schedctl analyze --taskset FILE`")
+    stdin = sys.stdin.buffer.read(MAX_BYTES + 1) if args.taskset == STDIN else None
+    found = load_taskset(Path(args.taskset), stdin)
+    result = analyze(found)
+    said = advice(found, result) if args.explain else ()
+    return _report(args, found, result, [*lines(found, result), *said], result.to_document(), said, ())
+
+
+def _report(
+    args: argparse.Namespace,
+    found: TaskSet,
+    result: Analysis,
+    text: Sequence[str],
+    data: dict[str, Any],
+    said: Sequence[str],
+    problems: tuple[Problem, ...],
+) -> Report:
+    if args.plot is not None:
+        if not found.tasks:
+            raise UsageError("there is nothing to draw: no class says runtime, period and threads")
+        from schedctl.analysis.plot import write_plot  # matplotlib
+
+        write_plot(Path(args.plot), found, result)
+    if args.explain:
+        data = {**data, "advice": list(said)}
+    return Report("\n".join(text), data, exit_code=EXITS[result.verdict], problems=problems)
+
+
+def lines(found: TaskSet, result: Analysis) -> Iterator[str]:
+    """The verdict first, then what each test says, the tasks of the best one, and what is assumed."""
+    share = percent(result.utilization)
+    cpus = "1 CPU" if found.cpus == 1 else f"{found.cpus} CPUs"
+    how = "" if found.placement is Placement.UNIPROCESSOR else f", {found.placement.value}"
+    yield f"{result.verdict}: {len(found.tasks)} tasks, {share} of a CPU, on {cpus}{how}, {result.scheduler}"
+    yield ""
+    for test in result.tests:
+        yield f"  {test.name:<28} {test.strength:<11} {_said(test):<16} {test.detail}"
+    if table := _best(result.tests):
+        yield ""
+        yield f"  {'task':<20} {'response':>12} {'deadline':>12} {'slack':>12}   ({table.name})"
+        for task in table.tasks[:_MAX_ROWS]:
+            response, slack = task.response_time_ns, task.slack_ns
+            times = [_time(response), _time(task.deadline_ns), _time(slack)]
+            late = "" if task.fits else "   late"
+            yield f"  {task.name:<20} {times[0]:>12} {times[1]:>12} {times[2]:>12}{late}"
+        if (rest := len(table.tasks) - _MAX_ROWS) > 0:
+            yield f"  … and {rest} more; --json has all"
+    yield ""
+    yield "assumed:"
+    yield from (f"  {text}" for text in result.assumptions)
+
+
+def _said(test: TestResult) -> str:
+    return "says nothing" if test.verdict is Verdict.UNKNOWN else test.verdict.value
+
+
+def _best(tests: tuple[TestResult, ...]) -> TestResult | None:
+    """The response times of the test that decided, else of any."""
+    with_times = [test for test in tests if test.tasks]
+    decided = [test for test in with_times if test.verdict is not Verdict.UNKNOWN]
+    return next(iter([*decided, *with_times]), None)
+
+
+def _time(ns: int | None) -> str:
+    return "unbounded" if ns is None else duration(ns)

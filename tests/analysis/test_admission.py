@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Profiles: what is supplied, what is claimed, what is refused."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+import pytest
+
+from schedctl.analysis import domain
+from schedctl.analysis.admission import admit, analyze_profile
+from schedctl.analysis.domain import domain_of, smallest_cache
+from schedctl.analysis.model import Strength, Verdict
+from schedctl.errors import AdmissionError
+from schedctl.resolve.assignment import Assignment
+from tests.analysis.profiles import classes, host, profile
+from tests.sched.programs import ROOT
+
+FITS = classes(
+    motor="level: 7, period: 20ms, runtime: 2ms, threads: 1",
+    video="level: 5, period: 40ms, runtime: 5ms, threads: 2",
+)
+TOO_MUCH = FITS.replace("runtime: 5ms", "runtime: 20ms")
+
+
+def verdicts(assignment: Assignment) -> dict[str, Verdict]:
+    return {test.name: test.verdict for test in analyze_profile(assignment).result.tests}
+
+
+def test_constants_are_those_of_the_scheduler() -> None:
+    text = (ROOT / "bpf" / "sched_math.h").read_text() + (ROOT / "bpf" / "queue.bpf.c").read_text()
+    defines = dict(re.findall(r"^#define (\w+) (.+)$", text, re.MULTILINE))
+
+    def value(word: str) -> int:
+        while names := re.findall(r"[A-Z_]{4,}", word):
+            word = word.replace(names[0], f"({defines[names[0]]})")
+        number: int = eval(word.replace("ULL", "").replace("/", "//"), {})
+        return number
+
+    for name in ("OWED_QUANTUM_NS", "MAX_WAIT_NS", "TICK_MAX_NS", "NR_CANDIDATES"):
+        assert getattr(domain, name) == value(name), name
+
+
+def test_the_supply() -> None:
+    """Per tier: 1 ms owed, what grows in a tick of 4 ms, 0.25 ms until it is noticed."""
+    supply = domain_of(profile("policy: {fair_share: 10%, background_share: 5%}\n" + FITS)).found.supply
+    assert supply.rate == Fraction(85, 100)
+    assert supply.delay_ns == Fraction(2 * 1_250_000 + 15 * 4_000_000 // 100) / Fraction(85, 100)
+
+
+def test_the_smallest_cache_counts() -> None:
+    assert smallest_cache(host(4, 2, 8)) == 2
+    assert smallest_cache(host(1)) == 1
+    assert smallest_cache(host()) == 1
+
+
+def test_one_cpu_both_orders() -> None:
+    for order in ("edf", "fixed_priority"):
+        found = analyze_profile(profile(f"policy: {{order: {order}}}\n{FITS}"))
+        assert found.verdict is Verdict.SCHEDULABLE
+        decided = [test for test in found.result.tests if test.verdict is Verdict.SCHEDULABLE]
+        assert all(test.strength is Strength.SUFFICIENT for test in decided)
+        assert [task.name for task in decided[0].tasks] == ["motor", "video"]
+    # 2 ms and 2 * 5 ms with a rate of 89 % and a delay of 3.3 ms
+    motor, video = decided[0].tasks
+    delay = Fraction(2_940_000) / Fraction(89, 100)
+    assert motor.response_time_ns == -(-(2_000_000 / Fraction(89, 100) + delay) // 1)
+    assert video.response_time_ns == -(-(12_000_000 / Fraction(89, 100) + delay) // 1)
+
+
+def test_threads_multiply() -> None:
+    assert len(domain_of(profile(FITS)).found.tasks) == 3
+    more = FITS.replace("threads: 2", "threads: 9")
+    assert verdicts(profile(more))["capacity"] is Verdict.NOT_SCHEDULABLE
+
+
+def test_a_gap_alone_disproves_nothing() -> None:
+    """3 ms of deadline are less than the gap; a whole CPU would do."""
+    short = profile(classes(audio="level: 7, period: 3ms, runtime: 500us, threads: 1"))
+    assert analyze_profile(short).verdict is Verdict.UNKNOWN
+    assert verdicts(short)["whole_cpu"] is Verdict.UNKNOWN
+
+
+def test_a_miss_on_a_whole_cpu_disproves() -> None:
+    late = classes(
+        one="level: 7, period: 20ms, deadline: 10ms, runtime: 6ms, threads: 1",
+        two="level: 6, period: 20ms, deadline: 10ms, runtime: 6ms, threads: 1",
+    )
+    assert verdicts(profile(late))["whole_cpu"] is Verdict.NOT_SCHEDULABLE
+    assert analyze_profile(profile(late, (1, 1))).verdict is Verdict.UNKNOWN
+
+
+def test_several_cpus() -> None:
+    assert analyze_profile(profile(TOO_MUCH, (1,))).verdict is Verdict.NOT_SCHEDULABLE
+    assert verdicts(profile(TOO_MUCH, (4,))) == {
+        "capacity": Verdict.UNKNOWN,
+        "bertogna_cirinei": Verdict.SCHEDULABLE,
+    }
+    # each of two caches has room for all, together they have more than enough
+    assert analyze_profile(profile(TOO_MUCH, (4, 4))).verdict is Verdict.SCHEDULABLE
+    assert analyze_profile(profile(TOO_MUCH, (16,))).verdict is Verdict.UNKNOWN
+    # what is too much for the smallest cache is not too much for the machine
+    assert analyze_profile(profile(TOO_MUCH, (1, 4))).verdict is Verdict.UNKNOWN
+
+
+def test_silent_classes_leave_what_is_above_them() -> None:
+    silent = FITS + "  noise: {match: [{comm: noise}], level: 6}\n"
+    found = analyze_profile(profile(silent))
+    assert found.verdict is Verdict.UNKNOWN
+    test = found.result.tests[-1]
+    assert [task.name for task in test.tasks] == ["motor"]
+    assert "proven: motor; not known for level 6 and below" in test.detail
+    assert any("noise (no runtime, period, threads)" in text for text in found.result.assumptions)
+
+
+def test_recovery_may_lift_a_silent_class() -> None:
+    lifted = FITS + (
+        "  noise: {match: [{comm: noise}], level: 1, boost: {max_level: 6,"
+        " recovery: {after: 1, within: 1s, decay: 1s}}}\n"
+    )
+    assert domain_of(profile(lifted)).unproven_level == 6
+    assert domain_of(profile(lifted.replace("max_level: 6", "max_level: 2"))).unproven_level == 2
+
+
+RESOURCES = "resources: {r: {hold: {motor: 100us, video: 3ms}}}\n"
+
+
+def test_resources_block() -> None:
+    tasks = domain_of(profile(FITS + RESOURCES)).found.tasks
+    assert [task.blocking_ns for task in tasks] == [3_000_000, 0, 0]
+    higher = FITS.replace("level: 7", "level: 5").replace("motor:", "hand:", 1)
+    assert domain_of(profile(higher)).found.tasks[0].blocking_ns == 0
+
+
+def test_admission() -> None:
+    assert admit(profile(FITS)) == ()
+    (warning,) = admit(profile(TOO_MUCH))
+    assert warning.severity == "warning"
+    assert admit(profile("policy: {admission: off}\n" + TOO_MUCH)) == ()
+    with pytest.raises(AdmissionError) as refused:
+        admit(profile("policy: {admission: enforce}\n" + TOO_MUCH))
+    assert refused.value.exit_code == 3
+    assert refused.value.message == warning.message
+    assert refused.value.message == (
+        "profile a cannot meet its deadlines on one CPU: utilization 11/10 against 89/100,"
+        " class video alone asks for 100 % of a CPU (test: capacity)"
+    )
+
+
+def test_the_suggested_change_is_accepted() -> None:
+    text = "policy: {admission: enforce}\n" + TOO_MUCH
+    with pytest.raises(AdmissionError) as refused:
+        admit(profile(text))
+    found = re.match(
+        r"video would fit with a runtime of at most (\w+) instead of 20ms", refused.value.hint or ""
+    )
+    assert found, refused.value.hint
+    assert admit(profile(text.replace("runtime: 20ms", f"runtime: {found[1]}"))) == ()
+
+
+def test_who_says_nothing_is_never_refused() -> None:
+    silent = "policy: {admission: enforce}\n" + classes(game="level: 5")
+    (note,) = admit(profile(silent))
+    assert note.severity == "note"
+    assert "no class with a level says runtime, period and threads" in note.message
+    assert admit(profile(classes(game="tier: fair"))) == ()

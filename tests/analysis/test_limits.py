@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What random sets do not get to: tests that give up, bounds missed by 10^-30, where tasks go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import pytest
+
+from schedctl.analysis import (
+    bcl,
+    bertogna_cirinei,
+    edf_response,
+    edf_within_priorities,
+    guan,
+    liu_layland,
+    partition,
+    processor_demand,
+    qpa,
+    response_time,
+)
+from schedctl.analysis.demand import hyperperiod
+from schedctl.analysis.effort import Effort, GaveUpError
+from schedctl.analysis.model import (
+    Placement,
+    Scheduler,
+    Strength,
+    Task,
+    TestResult,
+    Verdict,
+    total_utilization,
+)
+from schedctl.analysis.partition import assignment_text, first_fit
+from schedctl.analysis.report import TaskSet, decide, run_tests
+from schedctl.analysis.supply import DEDICATED, Periodic
+from tests.analysis.sets import tasks_of
+
+EDF, FIXED = Scheduler.EDF, Scheduler.FIXED_PRIORITY
+SET = tasks_of([[1, 3, 2], [2, 5, 4]])
+STRICT: dict[str, tuple[Strength, Callable[[], TestResult]]] = {
+    "response_time_analysis": (Strength.EXACT, lambda: response_time.analyze(SET)),
+    "processor_demand": (Strength.EXACT, lambda: processor_demand.analyze(SET)),
+    "qpa": (Strength.EXACT, lambda: qpa.analyze(SET)),
+    "edf_response_time": (Strength.EXACT, lambda: edf_response.analyze(SET)),
+    "edf_within_fixed_priorities": (Strength.EXACT, lambda: edf_within_priorities.analyze(SET)),
+    "bcl": (Strength.SUFFICIENT, lambda: bcl.analyze(SET, 2, FIXED)),
+    "bertogna_cirinei": (Strength.SUFFICIENT, lambda: bertogna_cirinei.analyze(SET, 2, FIXED)),
+    "guan": (Strength.SUFFICIENT, lambda: guan.analyze(SET, 2)),
+    "partitioned_first_fit": (Strength.SUFFICIENT, lambda: partition.analyze(SET, 2, FIXED)),
+}
+
+
+@pytest.mark.parametrize("name", STRICT)
+def test_who_gives_up_says_so(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    strength, analyze = STRICT[name]
+    assert analyze().verdict is Verdict.SCHEDULABLE
+    assert analyze().strength is strength
+
+    def spend(_: Effort, steps: int) -> None:
+        raise GaveUpError(7)
+
+    monkeypatch.setattr(Effort, "spend", spend)
+    found = analyze()
+    assert (found.name, found.strength, found.verdict) == (name, strength, Verdict.UNKNOWN)
+    assert found.detail == "does not apply: gave up after 7 steps"
+
+
+def test_effort_counts() -> None:
+    effort = Effort(10)
+    effort.spend(4)
+    effort.spend(6)
+    with pytest.raises(GaveUpError, match="gave up after 10 steps"):
+        effort.spend(1)
+
+
+@pytest.mark.parametrize("n", range(2, 12))
+def test_the_bound_at_thirty_digits(n: int) -> None:
+    """(n d + k)^n <= 2 (n d)^n in whole numbers; 64 bits do not decide."""
+    d = 10**30
+    low, high = 0, d
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if (n * d + middle) ** n <= 2 * (n * d) ** n else (low, middle)
+    assert liu_layland.at_most_bound(Fraction(low, d), n)
+    assert not liu_layland.at_most_bound(Fraction(low + 1, d), n)
+
+
+def test_the_bound_far_away() -> None:
+    assert not liu_layland.at_most_bound(Fraction(10**9), 1000)
+    assert liu_layland.at_most_bound(Fraction(1), 1)
+    assert not liu_layland.at_most_bound(Fraction(10**9 + 1, 10**9), 1)
+
+
+def test_first_fit_takes_the_largest_first() -> None:
+    """As listed, 2/5 and 2/5 would share a CPU and leave 3/5 + 3/5 for the other."""
+    tasks = tasks_of([[2, 5], [2, 5], [3, 5], [3, 5]])
+    bins, left = first_fit(tasks, 2, EDF, DEDICATED)
+    assert left is None
+    assert assignment_text(bins) == "CPU 0: t3, t1; CPU 1: t4, t2"
+    found = partition.analyze(tasks, 2, EDF)
+    assert found.detail == "CPU 0: t3, t1; CPU 1: t4, t2"
+    assert found.name == "partitioned_first_fit"
+
+
+def test_first_fit_says_what_is_left() -> None:
+    found = partition.analyze(tasks_of([[2, 3], [2, 3], [2, 3]]), 2, FIXED)
+    assert found.detail == "t3 fits on no CPU beside: CPU 0: t1; CPU 1: t2"
+    assert found.verdict is Verdict.UNKNOWN
+
+
+def test_each_cpu_is_tested_by_its_scheduler() -> None:
+    """[2, 5] and [4, 7] are schedulable by EDF only; with levels they are fixed priorities again."""
+    flat, ordered = tasks_of([[2, 5], [4, 7]], levels=[1, 1]), tasks_of([[2, 5], [4, 7]])
+    assert partition.analyze(flat, 1, EDF).verdict is Verdict.SCHEDULABLE
+    assert partition.analyze(ordered, 1, EDF).verdict is Verdict.UNKNOWN
+    assert partition.analyze(ordered, 1, FIXED).verdict is Verdict.UNKNOWN
+    short = tasks_of([[1, 4, 2], [1, 6, 3]], levels=[1, 1])
+    assert partition.analyze(short, 1, EDF).verdict is Verdict.SCHEDULABLE
+    assert partition.analyze(short, 1, EDF, Periodic(4, 2)).verdict is Verdict.UNKNOWN
+    levels = tasks_of([[1, 20], [1, 30]])
+    assert partition.analyze(levels, 1, EDF, Periodic(4, 2)).verdict is Verdict.SCHEDULABLE
+    assert partition.analyze(levels, 1, EDF, Periodic(40, 4)).verdict is Verdict.UNKNOWN
+
+
+def test_no_tasks_use_nothing() -> None:
+    assert total_utilization([]) == 0
+    assert total_utilization([Task("a", 1, 3, 3)] * 3) == 1
+
+
+def test_the_supply_reaches_every_test() -> None:
+    """2/4 + 2/4 of half a CPU: too much for any scheduler; on a whole CPU each kind of test accepts it."""
+    tasks = tuple(tasks_of([[2, 4], [2, 4]]))
+    half = Periodic(4, 2)
+    for placement, cpus in ((Placement.UNIPROCESSOR, 1), (Placement.GLOBAL, 2), (Placement.PARTITIONED, 1)):
+        for scheduler in Scheduler:
+            whole = [*run_tests(TaskSet(tasks, cpus, scheduler, placement))]
+            assert decide(whole) is Verdict.SCHEDULABLE
+            part = [*run_tests(TaskSet(tasks, cpus, scheduler, placement, half))]
+            assert all(test.verdict is not Verdict.SCHEDULABLE for test in part)
+            assert decide(part) is (Verdict.NOT_SCHEDULABLE if cpus == 1 else Verdict.UNKNOWN)
+
+
+def test_the_hyperperiod_contains_the_supply_s() -> None:
+    assert hyperperiod(SET, DEDICATED) == 15
+    assert hyperperiod(SET, Periodic(4, 2)) == 60
