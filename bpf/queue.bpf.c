@@ -9,6 +9,7 @@
 #include "queue.bpf.h"
 #include "job.bpf.h"
 #include "park.bpf.h"
+#include "vtime.bpf.h"
 
 /* CPUs looked at for one that runs something less urgent. */
 #define NR_CANDIDATES 8
@@ -62,14 +63,16 @@ __hidden void charge(struct task_struct *p, struct task_ctx *taskc, struct cpu_c
  */
 __hidden void end_overdue(struct task_ctx *taskc, u64 now)
 {
-	struct domain_ctx *domc = lookup_domain(taskc->domain);
-	u32 tier = tier_index(taskc->tier);
+	u64 vnow;
 
 	taskc->flags &= ~TASK_OVERDUE;
-	if (taskc->tier == TIER_REALTIME)
+	if (taskc->tier == TIER_REALTIME) {
 		release_again(taskc, now);
-	else if (domc && time_before(taskc->vtime, domc->vnow[tier]))
-		taskc->vtime = domc->vnow[tier];
+		return;
+	}
+	vnow = vnow_of(taskc->domain, taskc->tier);
+	if (time_before(taskc->vtime, vnow))
+		taskc->vtime = vnow;
 }
 
 /* While a BPF program runs, the current thread's own count is one higher because of it. */
@@ -98,21 +101,11 @@ __hidden u32 home_of(struct task_struct *p)
 	return is_bound(p) ? DOMAIN_CPU0 + scx_bpf_task_cpu(p) : DOMAIN_SHARED;
 }
 
-/* Move the thread's virtual time, kept as a lag, to the queues of `domain`. */
+/* The thread's place in the fair or background queue of `domain`. */
 static void enter_domain(struct task_ctx *taskc, u32 domain)
 {
-	struct domain_ctx *from, *to = lookup_domain(domain);
-	u32 tier = tier_index(taskc->tier);
-
-	if (!to)
-		return;
-	if (taskc->domain != domain) {
-		from = lookup_domain(taskc->domain);
-		if (from)
-			taskc->vtime += to->vnow[tier] - from->vnow[tier];
-		taskc->domain = domain;
-	}
-	taskc->vtime = vtime_clamp(taskc->vtime, to->vnow[tier]);
+	move_vtime(taskc, domain);
+	taskc->vtime = vtime_clamp(taskc->vtime, vnow_of(domain, taskc->tier));
 	taskc->key = taskc->vtime;
 }
 
@@ -336,6 +329,6 @@ __hidden void enqueue_without_context(struct task_struct *p, u64 enq_flags)
 	/* nobody counts it out: from then on this queue is asked each time */
 	if (domc && domain != DOMAIN_SHARED)
 		__sync_fetch_and_add(&domc->nr[QUEUE_FAIR], 1);
-	dsq_insert_vtime(p, dsq_of(domain, QUEUE_FAIR), TICK_MAX_NS,
-			 domc ? domc->vnow[TIER_FAIR] : 0, enq_flags);
+	dsq_insert_vtime(p, dsq_of(domain, QUEUE_FAIR), TICK_MAX_NS, vnow_of(domain, TIER_FAIR),
+			 enq_flags);
 }
