@@ -118,7 +118,7 @@ void BPF_STRUCT_OPS(schedctl_tick, struct task_struct *p)
 		idle = scx_bpf_pick_idle_cpu(online, 0);
 		scx_bpf_put_cpumask(online);
 		if (idle >= 0)
-			scx_bpf_kick_cpu(idle, SCX_KICK_IDLE);
+			kick(idle, SCX_KICK_IDLE);
 	}
 }
 
@@ -261,10 +261,10 @@ void BPF_STRUCT_OPS(schedctl_update_idle, s32 cpu, bool idle)
 {
 	struct cpu_ctx *cpuc = lookup_cpu(cpu);
 
-	if (!cpuc || !idle)
+	if (!cpuc || !idle || cpuc->offline)
 		return;
 	if (queue_waits(cpu, 0) || is_timer_late(cpuc, bpf_ktime_get_ns()))
-		scx_bpf_kick_cpu(cpu, SCX_KICK_IDLE);
+		kick(cpu, SCX_KICK_IDLE);
 }
 
 /* Never an error: it would fail the fork, or the attach. */
@@ -340,8 +340,10 @@ void BPF_STRUCT_OPS(schedctl_cpu_online, s32 cpu)
 {
 	struct cpu_ctx *cpuc = lookup_cpu(cpu);
 
-	if (cpuc)
+	if (cpuc) {
+		forget_timer(cpuc);
 		cpuc->offline = 0;
+	}
 	count(nr_cpu_online);
 }
 

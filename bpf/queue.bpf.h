@@ -30,6 +30,15 @@ static inline bool may_wait(u32 domain, u32 queue)
 /* Move a thread that waits in the queue `from` to that of its tier and level; from ops.dispatch. */
 void requeue(struct task_struct *p, struct task_ctx *taskc, u64 from, u32 domain);
 
+/* This CPU is going, and gets no interrupts any more; `cpuc` is its own. */
+bool is_dead(const struct cpu_ctx *cpuc);
+
+/*
+ * scx_bpf_kick_cpu(), but not from a dead CPU: it would lose the interrupt that does the work, and
+ * with it all interrupt work of the kernel on that CPU for good, also when it is back.
+ */
+void kick(s32 cpu, u64 flags);
+
 /* The domain whose queues the thread waits in. */
 u32 home_of(struct task_struct *p);
 

@@ -226,10 +226,13 @@ static inline s64 budget_refill(s64 budget_ns, u64 runtime_ns)
 	return budget + (s64)runtime_ns;
 }
 
-/* The start of the period that follows one which ended at `end_at`, or now where that is old. */
+/*
+ * The start of the period that follows one which ended at `end_at`; now where that is old, or cut
+ * short, or the thread would have to wait for two.
+ */
 static inline u64 next_period(u64 end_at, u64 now, u64 period_ns)
 {
-	return time_since(now, end_at) < period_ns ? end_at : now;
+	return !time_before(now, end_at) && now - end_at < period_ns ? end_at : now;
 }
 
 /*
