@@ -182,6 +182,8 @@ static bool renew(struct task_struct *prev, struct task_ctx *prevc, struct cpu_c
 		note_late(prev, prevc, now);
 		update_level(prevc);
 	}
+	if (prevc->tier != TIER_REALTIME)
+		respect_age(prevc, now, false);
 	return !prevc->runtime_ns || !settle_budget(prev, prevc, now);
 }
 

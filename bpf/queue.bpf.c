@@ -241,8 +241,13 @@ static void wait_in_queue(struct task_struct *p, struct task_ctx *taskc, u32 dom
 	if (taskc->tier != TIER_REALTIME)
 		enter_domain(taskc, domain);
 	/* since it last ran: who is put back without having run keeps its age */
-	if (!taskc->queued_at)
+	if (!taskc->queued_at) {
 		taskc->queued_at = bpf_ktime_get_ns();
+		if (taskc->tier != TIER_REALTIME) {
+			respect_age(taskc, taskc->queued_at, true);
+			taskc->key = taskc->vtime;
+		}
+	}
 	count_in(taskc, domain, queue_of(taskc));
 	dsq_insert_vtime(p, dsq_of(domain, queue_of(taskc)), run_ns(taskc), taskc->key, enq_flags);
 }

@@ -26,6 +26,8 @@
 /* The watchdog's time-out, and the age at which a thread is overdue. */
 #define TIMEOUT_MS 30000
 #define MAX_WAIT_NS (TIMEOUT_MS / 4 * MSEC_NS)
+/* Who comes goes behind all that came before the last epoch, so that the oldest come to the head. */
+#define AGE_EPOCH_NS (MAX_WAIT_NS / 3)
 /* Overdue threads run this long, and together at most half of each window. */
 #define OVERDUE_QUANTUM_NS (MSEC_NS / 4)
 #define OVERDUE_LIMIT_NS (SHARE_WINDOW_NS / 2)

@@ -73,6 +73,10 @@ struct cpu_ctx {
 struct domain_ctx {
 	u64 vnow[NR_TIERS + 1]; /* by tier, virtual time; only of the shared one, see vtime.bpf.c */
 	u64 behind_ns[NR_TIERS + 1]; /* how far a CPU's is behind it, signed */
+	/* by tier: keys of who comes are not below `floor`, what the highest was an epoch ago */
+	u64 floor[NR_TIERS + 1];
+	u64 top[NR_TIERS + 1];
+	u64 epoch_at[NR_TIERS + 1];
 	/*
 	 * By queue, threads that wait there or are on their way: 0 = surely none, so that a CPU
 	 * need not ask the kernel. Not of the shared fair queue: every fair wake-up of the

@@ -6,6 +6,11 @@
  * own queue has the same, behind by a distance: it advances with the shared one, so that a thread
  * bound to the CPU gains on those that run while it waits. Nothing is owed for what the CPU could
  * not give to all that are bound to it, nor by them for what nobody else wanted.
+ *
+ * A queue shows who is first and last, and a thread that is overdue may be neither: far ahead in
+ * virtual time for its small weight, behind others that come again and again. So each epoch ends
+ * with a floor under the keys of all who come or go on, the highest key that was given in it: what
+ * was there before is served first, and within two epochs a thread is behind older ones only.
  */
 #include "vtime.bpf.h"
 
@@ -59,4 +64,21 @@ __hidden void advance_vnow(struct task_ctx *taskc, bool waited)
 		return;
 	contended = scx_bpf_dsq_nr_queued(dsq_of(DOMAIN_SHARED, queue)) > 0;
 	domc->behind_ns[tier] = vtime_behind(domc->behind_ns[tier], vnow, taskc->vtime, contended);
+}
+
+__hidden void respect_age(struct task_ctx *taskc, u64 now, bool waits)
+{
+	struct domain_ctx *domc = lookup_domain(taskc->domain);
+	u32 tier = tier_index(taskc->tier);
+
+	if (!domc)
+		return;
+	if (time_since(now, domc->epoch_at[tier]) >= AGE_EPOCH_NS) {
+		domc->epoch_at[tier] = now;
+		domc->floor[tier] = domc->top[tier] + VNOW_STEP_NS;
+	}
+	if (time_before(taskc->vtime, domc->floor[tier]))
+		taskc->vtime = domc->floor[tier];
+	if (waits && time_before(domc->top[tier] + VNOW_STEP_NS, taskc->vtime))
+		domc->top[tier] = taskc->vtime;
 }

@@ -13,4 +13,7 @@ void move_vtime(struct task_ctx *taskc, u32 domain);
 /* It begins to run, or goes on, after it `waited` or ran: virtual time is where the thread is. */
 void advance_vnow(struct task_ctx *taskc, bool waited);
 
+/* Behind all who have waited since before the last epoch, as one who `waits` or goes on. */
+void respect_age(struct task_ctx *taskc, u64 now, bool waits);
+
 #endif
