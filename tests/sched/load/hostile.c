@@ -39,6 +39,8 @@ static void start(struct record *record, const char *mode, const char *name, int
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (modes[i].policy != SCHED_OTHER)
 		set_policy(0, modes[i].policy);
+	if (setpriority(PRIO_PROCESS, 0, modes[i].nice))
+		die("setpriority");
 	if (read(gate, &byte, 1) < 0)
 		die("read");
 	modes[i].run(record);

@@ -306,16 +306,24 @@ static void spin_with_ear(struct record *record)
 static const struct {
 	const char *name;
 	void (*run)(struct record *record);
-	int policy;
+	int policy, nice;
 } modes[] = {
-	{ "spin", spin, SCHED_OTHER },		 { "idle", spin, SCHED_IDLE },
-	{ "batch", spin, SCHED_BATCH },		 { "ear", spin_with_ear, SCHED_OTHER },
-	{ "fork", storm_of_forks, SCHED_OTHER }, { "exec", storm_of_execs, SCHED_OTHER },
-	{ "exit", storm_of_exits, SCHED_OTHER }, { "yield", yield, SCHED_OTHER },
-	{ "tick", dodge_ticks, SCHED_OTHER },	 { "affinity", flip_affinity, SCHED_OTHER },
-	{ "nice", flip_nice, SCHED_OTHER },	 { "policy", flip_policy, SCHED_OTHER },
-	{ "name", flip_name, SCHED_OTHER },	 { "bpf", stay_unmigratable, SCHED_OTHER },
-	{ "write", write_to_disk, SCHED_OTHER },
+	{ "spin", spin, SCHED_OTHER, 0 },
+	{ "low", spin, SCHED_OTHER, 19 },
+	{ "idle", spin, SCHED_IDLE, 0 },
+	{ "batch", spin, SCHED_BATCH, 0 },
+	{ "ear", spin_with_ear, SCHED_OTHER, 0 },
+	{ "fork", storm_of_forks, SCHED_OTHER, 0 },
+	{ "exec", storm_of_execs, SCHED_OTHER, 0 },
+	{ "exit", storm_of_exits, SCHED_OTHER, 0 },
+	{ "yield", yield, SCHED_OTHER, 0 },
+	{ "tick", dodge_ticks, SCHED_OTHER, 0 },
+	{ "affinity", flip_affinity, SCHED_OTHER, 0 },
+	{ "nice", flip_nice, SCHED_OTHER, 0 },
+	{ "policy", flip_policy, SCHED_OTHER, 0 },
+	{ "name", flip_name, SCHED_OTHER, 0 },
+	{ "bpf", stay_unmigratable, SCHED_OTHER, 0 },
+	{ "write", write_to_disk, SCHED_OTHER, 0 },
 };
 
 #endif
