@@ -30,6 +30,18 @@ static inline bool may_wait(u32 domain, u32 queue)
 /* Move a thread that waits in the queue `from` to that of its tier and level; from ops.dispatch. */
 void requeue(struct task_struct *p, struct task_ctx *taskc, u64 from, u32 domain);
 
+/* The same of a domain, all of its counted queues at once. */
+static inline bool any_may_wait(u32 domain)
+{
+	struct domain_ctx *domc = lookup_domain(domain);
+	const volatile u64 *pairs;
+
+	if (!domc)
+		return false;
+	pairs = (const volatile u64 *)domc->nr;
+	return pairs[0] | pairs[1] | pairs[2] | pairs[3] | pairs[4];
+}
+
 /* The domain whose queues the thread waits in. */
 u32 home_of(struct task_struct *p);
 
