@@ -92,7 +92,7 @@ $(BPF)/main.bpf.o: $(BPF_PARTS) $(BPF)/parts.list
 
 # --- checks ---------------------------------------------------------------------------------------
 
-.PHONY: check-fast check lint lab fuzz mutants demo fresh bench docs-bench docs-features docs-profile
+.PHONY: check-fast check lint lab fuzz mutants soak demo fresh bench docs-bench docs-features docs-profile
 check-fast: build ## linters, types, unit and property tests; no virtual machine, under 60 s
 	@echo "==> linters and tests without a virtual machine"
 	@$(PYTEST) -m "not lab"
@@ -113,6 +113,11 @@ mutants: build ## breaks the analysis on purpose, one place at a time: each must
 
 fuzz: build ## 100,000 mutated profiles, some minutes
 	@$(VENV)/bin/python -m tests.profile.fuzz 100000
+
+# MINUTES=1 for a look.
+soak: host-lab build ## 10 minutes of hostile load per order, on two CPUs; output in docs/results/soak.txt
+	@tests/lab/bootstrap
+	@tests/build/record soak $(VENV)/bin/python -m tests.sched.soak $(MINUTES)
 
 demo: host-lab build ## a YAML edit reverses what a real kernel runs, shown step by step
 	@tests/lab/bootstrap

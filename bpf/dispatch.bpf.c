@@ -7,6 +7,7 @@
 #include "job.bpf.h"
 #include "park.bpf.h"
 #include "classify.bpf.h"
+#include "vtime.bpf.h"
 
 /* How often a CPU looks at the ends of its queues, and how long it stays with what it found. */
 #define TAILS_EVERY_NS SHARE_WINDOW_NS
@@ -76,10 +77,7 @@ __noinline int look(struct heads *heads, u32 domain, u32 queue, u64 now)
 		if (best->found && best->rank == queue && !time_before(key, best->key))
 			return 0;
 	} else {
-		struct domain_ctx *domc = lookup_domain(domain);
-
-		if (domc)
-			key -= domc->vnow[tier_index(tier_of_queue(queue))];
+		key -= vnow_of(domain, tier_of_queue(queue));
 		best = queue == QUEUE_FAIR ? &heads->fair : &heads->background;
 		if (best->found && !time_before(key, best->key))
 			return 0;
@@ -140,6 +138,7 @@ static void keep(struct task_struct *prev, struct task_ctx *prevc, struct cpu_ct
 		if (slice_ns > OWED_QUANTUM_NS)
 			slice_ns = OWED_QUANTUM_NS;
 	}
+	advance_vnow(prevc, true);
 	cpuc->curr_key = prevc->key;
 	cpuc->curr_rank = queue_of(prevc);
 	task_set_slice(prev, slice_ns);
@@ -152,7 +151,6 @@ static bool prev_wins(const struct heads *heads, const struct task_ctx *prevc)
 {
 	u32 rank = queue_of(prevc);
 	const struct head *same;
-	struct domain_ctx *domc;
 	u64 key = prevc->key;
 
 	if (rank >= QUEUE_LEVEL1)
@@ -163,8 +161,7 @@ static bool prev_wins(const struct heads *heads, const struct task_ctx *prevc)
 	same = rank == QUEUE_FAIR ? &heads->fair : &heads->background;
 	if (!same->found)
 		return true;
-	domc = lookup_domain(prevc->domain);
-	key = prevc->vtime - (domc ? domc->vnow[tier_index(prevc->tier)] : 0);
+	key = prevc->vtime - vnow_of(prevc->domain, prevc->tier);
 	return !time_before(same->key, key);
 }
 
@@ -183,7 +180,8 @@ static bool move_granted(struct cpu_ctx *cpuc, const struct head *head, u32 gran
 static bool renew(struct task_struct *prev, struct task_ctx *prevc, struct cpu_ctx *cpuc, u64 now)
 {
 	charge(prev, prevc, cpuc, now);
-	refresh_class(prev, prevc);
+	if (refresh_class(prev, prevc) && prevc->tier != TIER_REALTIME)
+		move_vtime(prevc, prevc->domain);
 	renew_slice(prevc, now);
 	if (prevc->flags & TASK_OVERDUE)
 		end_overdue(prevc, now);

@@ -311,7 +311,7 @@ struct task_ctx {
 	u64 slack_ns;
 	u64 slack_asked_ns;
 	u32 counted; /* domain << 8 | queue */
-	u32 pad;
+	u32 vtime_tier; /* whose virtual time `vtime` is relative to */
 	u64 reserved[5];
 };
 

@@ -48,11 +48,9 @@
 #include "park.bpf.h"
 #include "period.bpf.h"
 #include "power.bpf.h"
+#include "vtime.bpf.h"
 
 char _license[] SEC("license") = "GPL";
-
-/* Virtual time moves in steps of this, so that its cache line is mostly read. */
-#define VNOW_STEP_NS (MSEC_NS / 10)
 
 s32 BPF_STRUCT_OPS(schedctl_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
@@ -120,7 +118,7 @@ void BPF_STRUCT_OPS(schedctl_tick, struct task_struct *p)
 		idle = scx_bpf_pick_idle_cpu(online, 0);
 		scx_bpf_put_cpumask(online);
 		if (idle >= 0)
-			scx_bpf_kick_cpu(idle, SCX_KICK_IDLE);
+			kick(idle, SCX_KICK_IDLE);
 	}
 }
 
@@ -162,14 +160,10 @@ static void note_running(struct task_struct *p, struct task_ctx *taskc, struct c
 			 u64 now)
 {
 	struct class_stats *stats = lookup_class_stats(taskc);
-	struct domain_ctx *domc = lookup_domain(taskc->domain);
-	u32 tier = tier_index(taskc->tier);
 
 	count_out(taskc);
 	taskc->exec_ns = p->se.sum_exec_runtime;
-	if (tier != TIER_REALTIME && domc &&
-	    time_before(domc->vnow[tier] + VNOW_STEP_NS, taskc->vtime))
-		domc->vnow[tier] = taskc->vtime;
+	advance_vnow(taskc, taskc->queued_at);
 	if (stats) {
 		stats->nr_runs++;
 		if (taskc->woken_at) {
@@ -267,10 +261,10 @@ void BPF_STRUCT_OPS(schedctl_update_idle, s32 cpu, bool idle)
 {
 	struct cpu_ctx *cpuc = lookup_cpu(cpu);
 
-	if (!cpuc || !idle)
+	if (!cpuc || !idle || cpuc->offline)
 		return;
 	if (queue_waits(cpu, 0) || is_timer_late(cpuc, bpf_ktime_get_ns()))
-		scx_bpf_kick_cpu(cpu, SCX_KICK_IDLE);
+		kick(cpu, SCX_KICK_IDLE);
 }
 
 /* Never an error: it would fail the fork, or the attach. */
@@ -278,7 +272,6 @@ s32 BPF_STRUCT_OPS(schedctl_init_task, struct task_struct *p, struct scx_init_ta
 {
 	struct task_ctx *taskc =
 		bpf_task_storage_get(&task_ctxs, p, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	struct domain_ctx *domc = lookup_domain(DOMAIN_SHARED);
 
 	if (!taskc)
 		return 0;
@@ -301,8 +294,8 @@ s32 BPF_STRUCT_OPS(schedctl_init_task, struct task_struct *p, struct scx_init_ta
 		}
 	}
 	/* a child begins with a slice of debt, or a storm of forks would go before all others */
-	if (domc)
-		taskc->vtime = domc->vnow[TIER_FAIR] + (args->fork ? TICK_MAX_NS : 0);
+	taskc->vtime_tier = TIER_FAIR;
+	taskc->vtime = vnow_of(DOMAIN_SHARED, TIER_FAIR) + (args->fork ? TICK_MAX_NS : 0);
 	return 0;
 }
 
@@ -347,8 +340,10 @@ void BPF_STRUCT_OPS(schedctl_cpu_online, s32 cpu)
 {
 	struct cpu_ctx *cpuc = lookup_cpu(cpu);
 
-	if (cpuc)
+	if (cpuc) {
+		forget_timer(cpuc);
 		cpuc->offline = 0;
+	}
 	count(nr_cpu_online);
 }
 

@@ -23,7 +23,7 @@ static void arm(struct cpu_ctx *cpuc, u64 at)
 	u32 cpu = bpf_get_smp_processor_id();
 	struct end_timer *timer;
 
-	if (cpuc->timer_at && !time_before(at, cpuc->timer_at))
+	if ((cpuc->timer_at && !time_before(at, cpuc->timer_at)) || is_dead(cpuc))
 		return;
 	timer = bpf_map_lookup_elem(&end_timers, &cpu);
 	if (!timer)
@@ -49,11 +49,12 @@ static int timer_fires(void *map, u32 *key, struct end_timer *timer)
 	struct cpu_ctx *cpuc = this_cpu();
 	u64 now = bpf_ktime_get_ns(), next = 0;
 
-	if (!cpuc)
+	/* the kernel moves the timers of a CPU that goes to another one */
+	if (!cpuc || *key != bpf_get_smp_processor_id())
 		return 0;
 	cpuc->timer_at = 0;
 	if (is_timer_late(cpuc, now))
-		scx_bpf_kick_cpu(bpf_get_smp_processor_id(), SCX_KICK_PREEMPT);
+		kick(bpf_get_smp_processor_id(), SCX_KICK_PREEMPT);
 	next = earlier_of(next, cpuc->end_at, now);
 	next = earlier_of(next, cpuc->park_at, now);
 	next = earlier_of(next, cpuc->demote_at, now);
@@ -101,18 +102,32 @@ static void wait_for(struct cpu_ctx *cpuc, u64 at)
 	arm(cpuc, at);
 }
 
-__hidden void park(struct task_struct *p, struct task_ctx *taskc, u64 enq_flags)
+__hidden bool park(struct task_struct *p, struct task_ctx *taskc, u64 enq_flags)
 {
 	struct cpu_ctx *cpuc = this_cpu();
 
 	if (!cpuc)
-		return;
+		return false;
+	/* it moves its threads away, and would keep this one until it is back */
+	if (cpuc->offline) {
+		replenish(taskc, bpf_ktime_get_ns());
+		count(nr_drained);
+		return false;
+	}
 	/* not part of the maximum wait: the watchdog sees it run within a period */
 	taskc->queued_at = 0;
 	taskc->flags &= ~TASK_OVERDUE;
 	dsq_insert_vtime(p, dsq_of(DOMAIN_CPU0 + bpf_get_smp_processor_id(), QUEUE_PARK),
 			 RUN_MIN_NS, taskc->replenish_at, enq_flags);
 	wait_for(cpuc, taskc->replenish_at);
+	return true;
+}
+
+__hidden void forget_timer(struct cpu_ctx *cpuc)
+{
+	cpuc->timer_at = 0;
+	cpuc->end_at = 0;
+	cpuc->park_at = 0;
 }
 
 /* From a queue of parked threads to where it waits for a CPU. */

@@ -10,8 +10,14 @@ s32 init_timers(u32 nr_cpus);
 /* The thread that this CPU now runs, for `slice_ns`: a timer ends it where the tick is too late. */
 void time_run(struct cpu_ctx *cpuc, const struct task_ctx *taskc, u64 now, u64 slice_ns);
 
-/* Put a throttled thread away until its next period; from ops.enqueue. */
-void park(struct task_struct *p, struct task_ctx *taskc, u64 enq_flags);
+/* A CPU comes: what its timer was to do, another CPU has done or let be. */
+void forget_timer(struct cpu_ctx *cpuc);
+
+/*
+ * Put a throttled thread away until its next period; from ops.enqueue. False where it got a new
+ * budget instead, because this CPU goes.
+ */
+bool park(struct task_struct *p, struct task_ctx *taskc, u64 enq_flags);
 
 /* Bring back those of `cpu` whose time has come; from ops.dispatch. */
 void unpark_due(s32 cpu, struct cpu_ctx *cpuc, u64 now);

@@ -9,6 +9,7 @@
 #include "queue.bpf.h"
 #include "job.bpf.h"
 #include "park.bpf.h"
+#include "vtime.bpf.h"
 
 /* CPUs looked at for one that runs something less urgent. */
 #define NR_CANDIDATES 8
@@ -62,14 +63,37 @@ __hidden void charge(struct task_struct *p, struct task_ctx *taskc, struct cpu_c
  */
 __hidden void end_overdue(struct task_ctx *taskc, u64 now)
 {
-	struct domain_ctx *domc = lookup_domain(taskc->domain);
-	u32 tier = tier_index(taskc->tier);
+	u64 vnow;
 
 	taskc->flags &= ~TASK_OVERDUE;
-	if (taskc->tier == TIER_REALTIME)
+	if (taskc->tier == TIER_REALTIME) {
 		release_again(taskc, now);
-	else if (domc && time_before(taskc->vtime, domc->vnow[tier]))
-		taskc->vtime = domc->vnow[tier];
+		return;
+	}
+	vnow = vnow_of(taskc->domain, taskc->tier);
+	if (time_before(taskc->vtime, vnow))
+		taskc->vtime = vnow;
+}
+
+__hidden bool is_dead(const struct cpu_ctx *cpuc)
+{
+	const struct cpumask *online;
+	bool dead;
+
+	if (!cpuc->offline)
+		return false;
+	online = scx_bpf_get_online_cpumask();
+	dead = !bpf_cpumask_test_cpu(bpf_get_smp_processor_id(), online);
+	scx_bpf_put_cpumask(online);
+	return dead;
+}
+
+__hidden void kick(s32 cpu, u64 flags)
+{
+	struct cpu_ctx *cpuc = this_cpu();
+
+	if (cpuc && !is_dead(cpuc))
+		scx_bpf_kick_cpu(cpu, flags);
 }
 
 /* While a BPF program runs, the current thread's own count is one higher because of it. */
@@ -98,21 +122,11 @@ __hidden u32 home_of(struct task_struct *p)
 	return is_bound(p) ? DOMAIN_CPU0 + scx_bpf_task_cpu(p) : DOMAIN_SHARED;
 }
 
-/* Move the thread's virtual time, kept as a lag, to the queues of `domain`. */
+/* The thread's place in the fair or background queue of `domain`. */
 static void enter_domain(struct task_ctx *taskc, u32 domain)
 {
-	struct domain_ctx *from, *to = lookup_domain(domain);
-	u32 tier = tier_index(taskc->tier);
-
-	if (!to)
-		return;
-	if (taskc->domain != domain) {
-		from = lookup_domain(taskc->domain);
-		if (from)
-			taskc->vtime += to->vnow[tier] - from->vnow[tier];
-		taskc->domain = domain;
-	}
-	taskc->vtime = vtime_clamp(taskc->vtime, to->vnow[tier]);
+	move_vtime(taskc, domain);
+	taskc->vtime = vtime_clamp(taskc->vtime, vnow_of(domain, taskc->tier));
 	taskc->key = taskc->vtime;
 }
 
@@ -214,12 +228,12 @@ __hidden void offer(struct task_struct *p, struct task_ctx *taskc)
 	s32 cpu = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0), retry;
 
 	if (cpu >= 0) {
-		scx_bpf_kick_cpu(cpu, SCX_KICK_IDLE);
+		kick(cpu, SCX_KICK_IDLE);
 		return;
 	}
 	cpu = find_victim(p, taskc, queue_of(taskc), is_bound(p), &retry);
 	if (cpu >= 0 && cpu != (s32)bpf_get_smp_processor_id())
-		scx_bpf_kick_cpu(cpu, SCX_KICK_PREEMPT);
+		kick(cpu, SCX_KICK_PREEMPT);
 }
 
 static void wait_in_queue(struct task_struct *p, struct task_ctx *taskc, u32 domain, u64 enq_flags)
@@ -265,7 +279,7 @@ static s32 claim_idle(struct task_struct *p, struct task_ctx *taskc, bool wakeup
 		return cpu;
 	/* ops.select_cpu was not asked, or overruled: give the CPU it claimed back */
 	if (claimed >= 0)
-		scx_bpf_kick_cpu(claimed, SCX_KICK_IDLE);
+		kick(claimed, SCX_KICK_IDLE);
 	return scx_bpf_test_and_clear_cpu_idle(cpu) ? cpu : -1;
 }
 
@@ -286,11 +300,10 @@ __hidden void enqueue_task(struct task_struct *p, struct task_ctx *taskc, u64 en
 		dsq_insert(p, SCX_DSQ_LOCAL, run_ns(taskc), enq_flags | SCX_ENQ_PREEMPT);
 		return;
 	}
-	/* after the idle CPU was given back */
-	if (taskc->runtime_ns && settle_budget(p, taskc, bpf_ktime_get_ns())) {
+	if (taskc->runtime_ns && settle_budget(p, taskc, bpf_ktime_get_ns()) &&
+	    park(p, taskc, enq_flags)) {
 		if (idle >= 0)
-			scx_bpf_kick_cpu(idle, SCX_KICK_IDLE);
-		park(p, taskc, enq_flags);
+			kick(idle, SCX_KICK_IDLE);
 		return;
 	}
 	rank = queue_of(taskc);
@@ -318,12 +331,12 @@ __hidden void enqueue_task(struct task_struct *p, struct task_ctx *taskc, u64 en
 	wait_in_queue(p, taskc, domain, enq_flags);
 	if (retry >= 0 && rank >= QUEUE_LEVEL1) {
 		/* it looks again, and goes on with what it has where that is more urgent */
-		scx_bpf_kick_cpu(retry, SCX_KICK_PREEMPT);
+		kick(retry, SCX_KICK_PREEMPT);
 	} else if (!wakeup && !bound) {
 		s32 cpu = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
 
 		if (cpu >= 0)
-			scx_bpf_kick_cpu(cpu, SCX_KICK_IDLE);
+			kick(cpu, SCX_KICK_IDLE);
 	}
 }
 
@@ -336,6 +349,6 @@ __hidden void enqueue_without_context(struct task_struct *p, u64 enq_flags)
 	/* nobody counts it out: from then on this queue is asked each time */
 	if (domc && domain != DOMAIN_SHARED)
 		__sync_fetch_and_add(&domc->nr[QUEUE_FAIR], 1);
-	dsq_insert_vtime(p, dsq_of(domain, QUEUE_FAIR), TICK_MAX_NS,
-			 domc ? domc->vnow[TIER_FAIR] : 0, enq_flags);
+	dsq_insert_vtime(p, dsq_of(domain, QUEUE_FAIR), TICK_MAX_NS, vnow_of(domain, TIER_FAIR),
+			 enq_flags);
 }

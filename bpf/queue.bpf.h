@@ -42,6 +42,15 @@ static inline bool any_may_wait(u32 domain)
 	return pairs[0] | pairs[1] | pairs[2] | pairs[3] | pairs[4];
 }
 
+/* This CPU is going, and gets no interrupts any more; `cpuc` is its own. */
+bool is_dead(const struct cpu_ctx *cpuc);
+
+/*
+ * scx_bpf_kick_cpu(), but not from a dead CPU: it would lose the interrupt that does the work, and
+ * with it all interrupt work of the kernel on that CPU for good, also when it is back.
+ */
+void kick(s32 cpu, u64 flags);
+
 /* The domain whose queues the thread waits in. */
 u32 home_of(struct task_struct *p);
 

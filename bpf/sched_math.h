@@ -121,6 +121,22 @@ static inline u64 vtime_clamp(u64 vtime, u64 vnow)
 	return vtime;
 }
 
+/*
+ * How far (signed) a CPU's virtual time is behind the shared one once a thread at `vtime` runs that
+ * is bound to that CPU: at most so far that the thread is not more than a lag behind, or it would be
+ * owed what no CPU of its could give; and where nobody else waits the time is the thread's.
+ */
+static inline u64 vtime_behind(u64 behind_ns, u64 shared_vnow, u64 vtime, int contended)
+{
+	u64 vnow = shared_vnow - behind_ns;
+
+	if (time_before(vtime + VTIME_LAG_NS, vnow))
+		return shared_vnow - vtime - VTIME_LAG_NS;
+	if (!contended && time_before(vnow, vtime))
+		return shared_vnow - vtime;
+	return behind_ns;
+}
+
 /* CPU time owed to a tier after `elapsed_ns` in which its threads waited or ran. */
 static inline s64 debt_accrue(s64 debt_ns, u64 elapsed_ns, u32 share_permille)
 {
@@ -210,10 +226,13 @@ static inline s64 budget_refill(s64 budget_ns, u64 runtime_ns)
 	return budget + (s64)runtime_ns;
 }
 
-/* The start of the period that follows one which ended at `end_at`, or now where that is old. */
+/*
+ * The start of the period that follows one which ended at `end_at`; now where that is old, or cut
+ * short, or the thread would have to wait for two.
+ */
 static inline u64 next_period(u64 end_at, u64 now, u64 period_ns)
 {
-	return time_since(now, end_at) < period_ns ? end_at : now;
+	return !time_before(now, end_at) && now - end_at < period_ns ? end_at : now;
 }
 
 /*

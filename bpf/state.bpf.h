@@ -71,8 +71,8 @@ struct cpu_ctx {
 };
 
 struct domain_ctx {
-	u64 vnow[NR_TIERS + 1]; /* virtual time of its fair and background queue */
-	u64 reserved[4];
+	u64 vnow[NR_TIERS + 1]; /* by tier, virtual time; only of the shared one, see vtime.bpf.c */
+	u64 behind_ns[NR_TIERS + 1]; /* how far a CPU's is behind it, signed */
 	/*
 	 * By queue, threads that wait there or are on their way: 0 = surely none, so that a CPU
 	 * need not ask the kernel. Not of the shared fair queue: every fair wake-up of the

@@ -157,7 +157,7 @@ class TaskCtx(Structure):
         ("min_deadline", c_uint64 * NR_LEVELS),
         ("nr_donors", c_uint16 * NR_LEVELS),
         *_fields(c_uint64, "slack_ns slack_asked_ns"),
-        *_fields(c_uint32, "counted pad"),
+        *_fields(c_uint32, "counted vtime_tier"),
         ("reserved", c_uint64 * 5),
     ]
 

@@ -46,7 +46,7 @@ def test_a_context(data: st.DataObject) -> None:
             "comm",
             "layout",
             "counted",
-            "pad",
+            "vtime_tier",
             "reserved",
             "tier",
             "class_tier",

@@ -52,6 +52,11 @@ u64 math_vtime_clamp(u64 vtime, u64 vnow)
 	return vtime_clamp(vtime, vnow);
 }
 
+u64 math_vtime_behind(u64 behind_ns, u64 shared_vnow, u64 vtime, int contended)
+{
+	return vtime_behind(behind_ns, shared_vnow, vtime, contended);
+}
+
 s64 math_debt_accrue(s64 debt_ns, u64 elapsed_ns, u32 share_permille)
 {
 	return debt_accrue(debt_ns, elapsed_ns, share_permille);

@@ -142,6 +142,21 @@ def test_virtual_time_stays_near_the_queue(math: ctypes.CDLL, vnow: int, ahead: 
 
 
 @settings(max_examples=400)
+@given(u64s, u64s, half | st.integers(-2 * LEAD, 2 * LEAD), st.booleans())
+def test_a_cpus_virtual_time_is_near_who_runs(
+    math: ctypes.CDLL, behind: int, shared: int, ahead: int, contended: bool
+) -> None:
+    if ahead >= FULL // 2 - LAG:
+        return  # nothing is this far away: the comparison would wrap
+    vtime = (shared - behind + ahead) % FULL
+    left = math.math_vtime_behind(behind, shared, vtime, contended)
+    ahead_then = vtime - (shared - left)
+    wanted = max(ahead, -LAG) if contended else min(max(ahead, -LAG), 0)
+    assert (ahead_then - wanted) % FULL == 0
+    assert math.math_vtime_behind(left, shared, vtime, contended) == left
+
+
+@settings(max_examples=400)
 @given(debts_ns, u64s | spans_ns, st.integers(0, 1000))
 def test_a_debt_grows_by_the_share(math: ctypes.CDLL, debt: int, elapsed: int, permille: int) -> None:
     grown = math.math_debt_accrue(debt, elapsed, permille)
@@ -232,9 +247,9 @@ def test_the_wake_up_rule(
 @settings(max_examples=400)
 @given(u64s, st.integers(-LONGEST, 2 * LONGEST), durations_ns)
 def test_periods_follow_each_other(math: ctypes.CDLL, end_at: int, late: int, period_ns: int) -> None:
-    """Without a gap, unless a whole one was missed."""
+    """Without a gap, unless a whole one was missed; one that is cut short is not added to the next."""
     now = (end_at + late) % FULL
-    expected = end_at if late < period_ns else now
+    expected = end_at if 0 <= late < period_ns else now
     assert math.math_next_period(end_at, now, period_ns) == expected
 
 
