@@ -362,3 +362,24 @@ __hidden bool queue_waits(s32 cpu, u32 rank)
 		return true;
 	return waits_in(DOMAIN_SHARED, rank) || waits_in(DOMAIN_CPU0 + cpu, rank);
 }
+
+/* The head of the thread's own level in that domain has an earlier deadline. */
+static bool head_beats(u32 domain, const struct task_ctx *taskc)
+{
+	u32 queue = queue_of(taskc);
+	struct task_struct *p;
+
+	if (!may_wait(domain, queue))
+		return false;
+	p = peek(dsq_of(domain, queue));
+	return p && time_before(p->scx.dsq_vtime, taskc->key);
+}
+
+__hidden bool is_beaten(s32 cpu, const struct task_ctx *taskc)
+{
+	if (queue_waits(cpu, queue_of(taskc) + 1))
+		return true;
+	if (taskc->tier != TIER_REALTIME || taskc->flags & TASK_FIXED_PRIORITY)
+		return false;
+	return head_beats(DOMAIN_SHARED, taskc) || head_beats(DOMAIN_CPU0 + cpu, taskc);
+}

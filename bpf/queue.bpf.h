@@ -51,6 +51,13 @@ bool is_dead(const struct cpu_ctx *cpuc);
  */
 void kick(s32 cpu, u64 flags);
 
+/* True where somebody may wait at the thread's own level or above; says nothing of other tiers. */
+static inline bool may_wait_above(s32 cpu, const struct task_ctx *taskc)
+{
+	return taskc->tier != TIER_REALTIME || any_may_wait(DOMAIN_SHARED) ||
+	       any_may_wait(DOMAIN_CPU0 + cpu);
+}
+
 /* The domain whose queues the thread waits in. */
 u32 home_of(struct task_struct *p);
 
@@ -62,6 +69,9 @@ void enqueue_without_context(struct task_struct *p, u64 enq_flags);
 
 /* Fill `cpu`'s local queue, or let `prev` go on. */
 void dispatch_cpu(s32 cpu, struct task_struct *prev);
+
+/* True where somebody waits that goes before the thread which runs on `cpu`. */
+bool is_beaten(s32 cpu, const struct task_ctx *taskc);
 
 /* True where something waits that `cpu` may run and that goes before `rank`. */
 bool queue_waits(s32 cpu, u32 rank);
