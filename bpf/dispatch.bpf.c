@@ -110,11 +110,18 @@ static void look_at_queues(struct heads *heads, s32 cpu, u64 now)
 {
 	u32 i;
 
-	bpf_for(i, 0, NR_QUEUES) {
-		if (may_wait(DOMAIN_SHARED, i))
-			look(heads, DOMAIN_SHARED, i, now);
-		if (may_wait(DOMAIN_CPU0 + cpu, i))
-			look(heads, DOMAIN_CPU0 + cpu, i, now);
+	look(heads, DOMAIN_SHARED, QUEUE_FAIR, now);
+	if (any_may_wait(DOMAIN_SHARED)) {
+		bpf_for(i, 0, NR_QUEUES) {
+			if (i != QUEUE_FAIR && may_wait(DOMAIN_SHARED, i))
+				look(heads, DOMAIN_SHARED, i, now);
+		}
+	}
+	if (any_may_wait(DOMAIN_CPU0 + cpu)) {
+		bpf_for(i, 0, NR_QUEUES) {
+			if (may_wait(DOMAIN_CPU0 + cpu, i))
+				look(heads, DOMAIN_CPU0 + cpu, i, now);
+		}
 	}
 	if (heads->late_pid)
 		lift(heads, now);
@@ -338,21 +345,43 @@ __hidden void dispatch_cpu(s32 cpu, struct task_struct *prev)
 		keep(prev, prevc, cpuc, GRANT_NONE);
 }
 
-__hidden bool queue_waits(s32 cpu, u32 rank)
+static bool waits_in(u32 domain, u32 rank)
 {
 	u32 i;
 
-	bpf_for(i, 0, NR_QUEUES) {
-		u32 queue = NR_QUEUES - 1 - i;
-
-		if (queue < rank)
-			break;
-		if (may_wait(DOMAIN_SHARED, queue) &&
-		    scx_bpf_dsq_nr_queued(dsq_of(DOMAIN_SHARED, queue)) > 0)
-			return true;
-		if (may_wait(DOMAIN_CPU0 + cpu, queue) &&
-		    scx_bpf_dsq_nr_queued(dsq_of(DOMAIN_CPU0 + cpu, queue)) > 0)
+	if (!any_may_wait(domain))
+		return false;
+	bpf_for(i, rank, NR_QUEUES) {
+		if (may_wait(domain, i) && scx_bpf_dsq_nr_queued(dsq_of(domain, i)) > 0)
 			return true;
 	}
 	return false;
+}
+
+__hidden bool queue_waits(s32 cpu, u32 rank)
+{
+	if (rank <= QUEUE_FAIR && scx_bpf_dsq_nr_queued(dsq_of(DOMAIN_SHARED, QUEUE_FAIR)) > 0)
+		return true;
+	return waits_in(DOMAIN_SHARED, rank) || waits_in(DOMAIN_CPU0 + cpu, rank);
+}
+
+/* The head of the thread's own level in that domain has an earlier deadline. */
+static bool head_beats(u32 domain, const struct task_ctx *taskc)
+{
+	u32 queue = queue_of(taskc);
+	struct task_struct *p;
+
+	if (!may_wait(domain, queue))
+		return false;
+	p = peek(dsq_of(domain, queue));
+	return p && time_before(p->scx.dsq_vtime, taskc->key);
+}
+
+__hidden bool is_beaten(s32 cpu, const struct task_ctx *taskc)
+{
+	if (queue_waits(cpu, queue_of(taskc) + 1))
+		return true;
+	if (taskc->tier != TIER_REALTIME || taskc->flags & TASK_FIXED_PRIORITY)
+		return false;
+	return head_beats(DOMAIN_SHARED, taskc) || head_beats(DOMAIN_CPU0 + cpu, taskc);
 }

@@ -108,7 +108,7 @@ void BPF_STRUCT_OPS(schedctl_tick, struct task_struct *p)
 		task_set_slice(p, 0);
 		return;
 	}
-	if (cpuc->grant == GRANT_NONE && queue_waits(cpu, queue_of(taskc) + 1)) {
+	if (cpuc->grant == GRANT_NONE && is_beaten(cpu, taskc)) {
 		task_set_slice(p, 0);
 		return;
 	}
@@ -229,6 +229,11 @@ void BPF_STRUCT_OPS(schedctl_running, struct task_struct *p)
 	cpuc->curr_rank = queue_of(taskc);
 	WRITE_ONCE(cpuc->curr_valid, 1);
 	time_run(cpuc, taskc, now, granted_ns(p, cpuc));
+	if (READ_ONCE(cpuc->look_again)) {
+		WRITE_ONCE(cpuc->look_again, 0);
+		if (may_wait_above(bpf_get_smp_processor_id(), taskc))
+			kick(bpf_get_smp_processor_id(), SCX_KICK_PREEMPT);
+	}
 	if (needs_full_speed(cpuc, taskc->level))
 		set_frequency(bpf_get_smp_processor_id(), cpuc, taskc->level, now);
 }

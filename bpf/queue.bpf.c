@@ -335,6 +335,11 @@ __hidden void enqueue_task(struct task_struct *p, struct task_ctx *taskc, u64 en
 	}
 	wait_in_queue(p, taskc, domain, enq_flags);
 	if (retry >= 0 && rank >= QUEUE_LEVEL1) {
+		struct cpu_ctx *cpuc = lookup_cpu(retry);
+
+		/* the kick may hit whoever runs there until the other urgent one does */
+		if (cpuc)
+			WRITE_ONCE(cpuc->look_again, 1);
 		/* it looks again, and goes on with what it has where that is more urgent */
 		kick(retry, SCX_KICK_PREEMPT);
 	} else if (!wakeup && !bound) {

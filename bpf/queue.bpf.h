@@ -30,6 +30,18 @@ static inline bool may_wait(u32 domain, u32 queue)
 /* Move a thread that waits in the queue `from` to that of its tier and level; from ops.dispatch. */
 void requeue(struct task_struct *p, struct task_ctx *taskc, u64 from, u32 domain);
 
+/* The same of a domain, all of its counted queues at once. */
+static inline bool any_may_wait(u32 domain)
+{
+	struct domain_ctx *domc = lookup_domain(domain);
+	const volatile u64 *pairs;
+
+	if (!domc)
+		return false;
+	pairs = (const volatile u64 *)domc->nr;
+	return pairs[0] | pairs[1] | pairs[2] | pairs[3] | pairs[4];
+}
+
 /* This CPU is going, and gets no interrupts any more; `cpuc` is its own. */
 bool is_dead(const struct cpu_ctx *cpuc);
 
@@ -38,6 +50,13 @@ bool is_dead(const struct cpu_ctx *cpuc);
  * with it all interrupt work of the kernel on that CPU for good, also when it is back.
  */
 void kick(s32 cpu, u64 flags);
+
+/* True where somebody may wait at the thread's own level or above; says nothing of other tiers. */
+static inline bool may_wait_above(s32 cpu, const struct task_ctx *taskc)
+{
+	return taskc->tier != TIER_REALTIME || any_may_wait(DOMAIN_SHARED) ||
+	       any_may_wait(DOMAIN_CPU0 + cpu);
+}
 
 /* The domain whose queues the thread waits in. */
 u32 home_of(struct task_struct *p);
@@ -50,6 +69,9 @@ void enqueue_without_context(struct task_struct *p, u64 enq_flags);
 
 /* Fill `cpu`'s local queue, or let `prev` go on. */
 void dispatch_cpu(s32 cpu, struct task_struct *prev);
+
+/* True where somebody waits that goes before the thread which runs on `cpu`. */
+bool is_beaten(s32 cpu, const struct task_ctx *taskc);
 
 /* True where something waits that `cpu` may run and that goes before `rank`. */
 bool queue_waits(s32 cpu, u32 rank);

@@ -46,6 +46,7 @@ struct cpu_ctx {
 	u32 curr_rank; /* enum queue of the running thread */
 	u32 grant; /* enum grant: of the running thread */
 	u32 urgent_pending; /* an urgent insert is on its way to the local queue */
+	u32 look_again; /* another urgent thread came meanwhile, and waits in a queue */
 	u32 offline;
 	/* this CPU only */
 	u64 accounted_at;

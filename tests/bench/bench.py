@@ -16,7 +16,7 @@ from tests.bench import compile as compiler
 from tests.bench import contenders, cost, workloads
 from tests.bench.contenders import Contender, NotAttachedError
 from tests.bench.raw import RAW, late_us, save
-from tests.bench.workloads import FOR_FIFO, RefusedError, Workload
+from tests.bench.workloads import RefusedError, Workload
 from tests.lab.vm import VM, Config, VMDiedError, bootstrap, slot
 from tests.sched.programs import ROOT, build
 
@@ -58,7 +58,8 @@ class Bench:
     def prepare(self) -> None:
         for name in workloads.PROGRAMS:
             self.vm.put(f"/root/{name}", build(name, workloads.LOAD))
-        self.vm.put("/root/bench.yaml", contenders.PROFILE)
+        for profile in contenders.PROFILES.values():
+            self.vm.put(f"/root/{profile.name}", profile)
         self.vm.put("/root/compiled.c", compiler.source())
         self.vm.sh(workloads.WARM_UP, timeout=300)
         self.raw["kernel"] = self.vm.sh("uname -r").strip()
@@ -95,7 +96,7 @@ class Bench:
                 contenders.detach(self.vm, contender)
 
     def _sample(self, contender: Contender, workload: Workload, seed: int) -> None:
-        if contender.name == "fifo" and workload.kind not in FOR_FIFO:
+        if contender.only_wake and workload.kind != "wake":
             return
         try:
             result = workloads.sample(self.vm, contender, workload, seed)
@@ -202,7 +203,7 @@ def main(description: str | None) -> int:
     found = _contenders(args.contenders)
     able = [c for c in found if not c.missing]
     raw = _head(found, args.rounds)
-    samples = sum(len(chosen) if c.name != "fifo" else sum(w.kind in FOR_FIFO for w in chosen) for c in able)
+    samples = sum(w.kind == "wake" or not c.only_wake for c in able for w in chosen)
     progress = Progress(samples * args.rounds)
     copies = [*(c.program for c in able if c.program), *compiler.compiler()]
     try:

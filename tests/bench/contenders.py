@@ -13,7 +13,8 @@ from pathlib import Path
 from tests.lab.vm import VM, VMTimeoutError
 
 HERE = Path(__file__).parent
-PROFILE = HERE / "bench.yaml"
+# Ours, by the profile that it runs: the second one's measured class has a budget.
+PROFILES = {"schedctl": HERE / "bench.yaml", "schedctl-budget": HERE / "bench-budget.yaml"}
 # Of the host. The verifier of an emulated kernel needs minutes for the largest of the others.
 ATTACH_S = 300
 NOT_ASKED = "left out when this was measured"
@@ -39,6 +40,11 @@ class Contender:
         """The scheduling class of the measured thread."""
         return "fifo" if self.name == "fifo" else "other"
 
+    @property
+    def only_wake(self) -> bool:
+        """SCHED_FIFO is a class for the measured thread, and a budget is its class's."""
+        return self.name in ("fifo", "schedctl-budget")
+
     def is_attached(self, state: str) -> bool:
         """Whether a line of STATE is this one's."""
         kind, ops, _ = state.split()
@@ -48,7 +54,7 @@ class Contender:
 
 
 def own() -> list[Contender]:
-    return [Contender("default"), Contender("fifo"), Contender("schedctl", ops="schedctl")]
+    return [Contender("default"), Contender("fifo"), *(Contender(name, ops="schedctl") for name in PROFILES)]
 
 
 def known() -> list[Contender]:
@@ -85,8 +91,8 @@ def attach(vm: VM, contender: Contender) -> None:
     """Until the kernel says that it is attached; raises NotAttachedError."""
     if not state(vm).startswith("disabled"):
         raise NotAttachedError(f"another one is left: {state(vm)}")
-    if contender.name == "schedctl":
-        result = vm.run("schedctl apply /root/bench.yaml 2>&1", timeout=ATTACH_S)
+    if contender.name in PROFILES:
+        result = vm.run(f"schedctl apply /root/{PROFILES[contender.name].name} 2>&1", timeout=ATTACH_S)
         if result.status:
             raise NotAttachedError(result.stdout.strip())
     elif contender.program:
@@ -105,7 +111,7 @@ def attach(vm: VM, contender: Contender) -> None:
 
 def detach(vm: VM, contender: Contender) -> None:
     """The kernel's own scheduler runs afterwards, whatever became of the contender."""
-    if contender.name == "schedctl":
+    if contender.name in PROFILES:
         vm.run("schedctl detach", timeout=ATTACH_S)
     elif contender.program:
         vm.run("kill -INT $(cat /root/peer.pid)", timeout=ATTACH_S)

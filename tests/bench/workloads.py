@@ -52,8 +52,6 @@ WORKLOADS = (
 WARM_UP = "; ".join(
     (HACKBENCH.format(1), "/root/spawn 3", COMPILE.format(1, 1), f"/root/latency 1 5 2000 {WORK} 1 other")
 )
-# SCHED_FIFO is a class for the measured thread; what a whole workload in it would show is no scheduler's.
-FOR_FIFO = ("wake",)
 
 
 class RefusedError(Exception):

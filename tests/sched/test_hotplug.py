@@ -38,7 +38,7 @@ def test_a_cpu_goes_and_comes_back(lab: Guest) -> None:
 
 
 def test_suspend(lab: Guest) -> None:
-    """As far as the emulator goes, which does not wake up again: every thread is frozen, for 5 s, and thawed."""
+    """As far as the emulator goes, which does not wake up again: all threads are frozen, and thawed."""
     lab.apply(PROFILE)
     before = lab.status()
     lab.sh("/root/share 12 bound:1:1:0 fair:2:-1:0 batch:1:-1:0 > /root/out 2>&1 & sleep 1")
