@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from schedctl.image.task import TaskFlag, decode_task
 from tests.conftest import Guest
 
 NR_THREADS = 1000
@@ -101,11 +102,11 @@ def wrong(guest: Guest, members: list[Member], tids: list[str]) -> list[str]:
     found = guest.sh(f"/root/classes {PIN} < /root/tids").splitlines()
     problems = []
     for member, line in zip(members, found, strict=True):
-        _, index, _, _, held_back, generation = line.split()
+        task = decode_task(bytes.fromhex(line.split()[1]))
         wanted = expected_class(member.comm, member.cgroup, member.uid)
-        got = names[int(index)], held_back != "0"
-        if got != wanted or int(generation) != status["generation"]:
-            problems.append(f"{member}: {got}, not {wanted}, generation {generation}")
+        got = names[task.class_id], TaskFlag.HELD_BACK in task.flags
+        if got != wanted or task.generation != status["generation"]:
+            problems.append(f"{member}: {got}, not {wanted}, generation {task.generation}")
     return problems
 
 
