@@ -85,7 +85,7 @@ CHANGES = (
     ("cgroup", "/acts/boxed/in"),
     ("nice", "7"),
 )
-PROCESSES_EACH = 40
+PROCESSES_EACH = 51
 BEFORE_ATTACH = 160
 
 
