@@ -27,7 +27,7 @@
 #define TIMEOUT_MS 30000
 #define MAX_WAIT_NS (TIMEOUT_MS / 4 * MSEC_NS)
 /* Who comes goes behind all that came before the last epoch, so that the oldest come to the head. */
-#define AGE_EPOCH_NS (MAX_WAIT_NS / 3)
+#define AGE_EPOCH_NS (MAX_WAIT_NS / 6)
 /* Overdue threads run this long, and together at most half of each window. */
 #define OVERDUE_QUANTUM_NS (MSEC_NS / 4)
 #define OVERDUE_LIMIT_NS (SHARE_WINDOW_NS / 2)

@@ -76,6 +76,7 @@ struct domain_ctx {
 	u64 behind_ns[NR_TIERS + 1]; /* how far a CPU's is behind it, signed */
 	/* by tier: keys of who comes are not below `floor`, what the highest was an epoch ago */
 	u64 floor[NR_TIERS + 1];
+	u64 next_floor[NR_TIERS + 1];
 	u64 top[NR_TIERS + 1];
 	u64 epoch_at[NR_TIERS + 1];
 	/*

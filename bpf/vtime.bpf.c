@@ -9,8 +9,8 @@
  *
  * A queue shows who is first and last, and a thread that is overdue may be neither: far ahead in
  * virtual time for its small weight, behind others that come again and again. So each epoch ends
- * with a floor under the keys of all who come or go on, the highest key that was given in it: what
- * was there before is served first, and within two epochs a thread is behind older ones only.
+ * with a floor under the keys of all who come or go on, the highest key of the epoch before: what
+ * was there before is served first, and within three epochs a thread is behind older ones only.
  */
 #include "vtime.bpf.h"
 
@@ -75,7 +75,9 @@ __hidden void respect_age(struct task_ctx *taskc, u64 now, bool waits)
 		return;
 	if (time_since(now, domc->epoch_at[tier]) >= AGE_EPOCH_NS) {
 		domc->epoch_at[tier] = now;
-		domc->floor[tier] = domc->top[tier] + VNOW_STEP_NS;
+		/* of the epoch before: virtual time has passed that by itself, but where all wait long */
+		domc->floor[tier] = domc->next_floor[tier];
+		domc->next_floor[tier] = domc->top[tier] + VNOW_STEP_NS;
 	}
 	if (time_before(taskc->vtime, domc->floor[tier]))
 		taskc->vtime = domc->floor[tier];

@@ -19,7 +19,7 @@ classes:
   spin: {match: [{comm: spin}], level: 7, period: 3ms, VALUE}
   near: {match: [{comm: near}], level: 7, period: 5ms}
 """
-OVERRUN = NEIGHBORS.replace("VALUE", "runtime: 300us, overrun: VALUE")
+OVERRUN = NEIGHBORS.replace("VALUE", "deadline: 1ms, runtime: 300us, overrun: VALUE")
 
 
 def neighbor_is_never_late(guest: Guest) -> None:
