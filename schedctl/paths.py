@@ -56,3 +56,8 @@ def daemon_file() -> Path:
 
 def selected_file() -> Path:
     return run_dir() / "selected"
+
+
+def copies_dir() -> Path:
+    """Of profiles and images that are selected and not followed."""
+    return run_dir() / "selected.d"

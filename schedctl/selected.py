@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from schedctl import paths
 from schedctl.errors import StateError
 
 _NOTHING = "none"
@@ -46,6 +47,11 @@ class Selected:
     @classmethod
     def none(cls) -> Selected:
         return cls(Choice.NONE)
+
+
+def copy_of(name: str) -> Selected:
+    """A copy of a profile of this name, where copies lie."""
+    return Selected.copy(paths.copies_dir() / f"{name}.json")
 
 
 def read_selected(path: Path) -> Selected:

@@ -6,9 +6,10 @@ from __future__ import annotations
 import argparse
 
 from schedctl.analysis.admission import admit
-from schedctl.cli.announce import Announced, announced, outside_document, outside_lines
+from schedctl.announce import Announced, announced, outside_document, outside_lines
 from schedctl.cli.report import Report
-from schedctl.cli.source import Compiled, compiled, load
+from schedctl.cli.source import compiled, load
+from schedctl.desired import Compiled
 from schedctl.errors import EXIT_OK, EXIT_PENDING, HostError, Problem
 from schedctl.harm import host_warnings, isolated
 from schedctl.observe import Observation, Owner

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from schedctl import paths
-from schedctl.cli.announce import outside_document
+from schedctl.announce import outside_document
 from schedctl.errors import StateError
 from schedctl.image.model import PolicyImage
 from schedctl.image.stats import ClassStats, ExitRecord, Quantiles

@@ -90,8 +90,10 @@ class Loader:
     def by_copy(self, path: Path) -> Loaded:
         """What `to_copy` wrote: the layers as they were, with their places."""
         try:
-            copy = json.loads(read_file(path))
+            copy = json.loads(path.read_bytes())  # several files may be in it, and an escape is longer
             layers = [Layer(load_text(part["text"], part["file"]), part["kind"]) for part in copy[_COPY]]
+        except OSError as error:
+            raise MissingError(f"{path}: {error.strerror}", "`schedctl apply` makes a new one") from None
         except (ValueError, KeyError, TypeError):
             raise MissingError(
                 f"{path}: not a copy of a profile", "`schedctl apply` makes a new one"

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from schedctl.cli.apply import _apply, _check
+from schedctl.cli.apply import _check
 from schedctl.cli.host import load_facts
 from schedctl.cli.main import main
-from schedctl.cli.source import source_to_apply
+from schedctl.cli.source import request_to_apply
 from schedctl.errors import InternalError
 from schedctl.kernel import libbpf
+from schedctl.request import carry_out, myself
 from tests.cli.conftest import GOOD, Run
 from tests.cli.output import checked
 from tests.kernel.fake import FakeKernel
@@ -225,11 +226,11 @@ def test_apply_shows_warnings(run: Run, tmp_path: Path) -> None:
     profile.write_text(
         GOOD.replace("good", "wide").replace("game}", "no-one}, {comm: '*'}").replace("6", "7")
     )
-    source, kernel = source_to_apply("wide"), FakeKernel()
-    for report, code in ((_check(kernel, source, False), 2), (_apply(kernel, source, False), 0)):
+    request, kernel = request_to_apply("wide"), FakeKernel()
+    for report, code in ((_check(kernel, request), 2), (carry_out(kernel, request, myself()), 0)):
         assert report.exit_code == code
         severities = [problem.severity for problem in report.problems]
-        assert severities == ["warning", "note"], "and no daemon sets timer slack"
+        assert severities == ["warning", "note", "note"], "no daemon sets timer slack; no periods to analyze"
     assert kernel.running
 
 

@@ -6,13 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from schedctl.cli.source import Compiled
-from schedctl.cli.threads import columns
+from schedctl.desired import Compiled
 from schedctl.errors import Problem
 from schedctl.harm import host_warnings, lost_quotas, unset_slack
 from schedctl.kernel.protocol import Kernel
 from schedctl.presence import daemon_runs
-from schedctl.printable import shown
+from schedctl.printable import columns, shown
 from schedctl.resolve.outside import Outside, find_outside
 
 OUTSIDE_SHOWN = 20
