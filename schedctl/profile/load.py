@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
@@ -31,6 +32,7 @@ MAX_DEPTH = 32
 RESERVED_NAME = "none"
 _NAMELESS = "nameless"
 _COPY = "schedctl_copy"
+_NAME_ENDS = re.compile(r"(?=[.[])|$")
 
 Facts = Callable[[], Mapping[str, Any]]
 
@@ -340,8 +342,9 @@ def _class_names(merged: Effective) -> frozenset[str]:
 
 
 def _names_below(key: str, paths: Iterable[str]) -> frozenset[str]:
-    """("classes", "classes.a.level") -> {"a"}."""
-    return frozenset(path.split(".")[1].partition("[")[0] for path in paths if path.startswith(f"{key}."))
+    """("classes", "classes.a.level") -> {"a", "a.level"}: a wrong name may have dots and brackets itself."""
+    below = [path.removeprefix(f"{key}.") for path in paths if path.startswith(f"{key}.")]
+    return frozenset(name[: end.start()] for name in below for end in _NAME_ENDS.finditer(name))
 
 
 def _reported(place: Place | None, at: Iterable[tuple[str, str]]) -> bool:
