@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The way out: back to the kernel's own scheduler, until a person applies again."""
+"""schedctl detach: back to the kernel's own scheduler, until a person applies again."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from schedctl import paths
 from schedctl.errors import ConflictError, PrivilegeError, StateError
 from schedctl.kernel.protocol import Kernel
 from schedctl.lock import locked
+from schedctl.notes import Notes
 from schedctl.observe import Owner, observe
 from schedctl.report import Report
 from schedctl.request import Request, Who
-from schedctl.selected import Selected, write_selected
+from schedctl.restore import leave
+from schedctl.selected import Selected
+from schedctl.timer import Timer
 
 
-def detach(kernel: Kernel, request: Request, who: Who, lock_s: float) -> Report:
-    """Detach, and note it; the way out does not hang on a disk."""
+def detach(kernel: Kernel, request: Request, who: Who, lock_s: float, timer: Timer) -> Report:
+    """Detach, note it, and forget what waited for a confirmation; the way out does not hang on a disk."""
     state = kernel.sched_state()
     if not kernel.privileged():
         raise PrivilegeError("detach needs root", "run it as root, for example with sudo")
@@ -25,12 +28,7 @@ def detach(kernel: Kernel, request: Request, who: Who, lock_s: float) -> Report:
                 f"the scheduler that is attached is not schedctl's: {state.ops}",
                 "stop it with its own tool; `echo S > /proc/sysrq-trigger` ends any sched_ext scheduler",
             )
-        unnoted: StateError | None = None
-        try:  # first the note, so that a daemon does not attach it again
-            write_selected(paths.selected_file(), Selected.none())
-        except StateError as error:
-            unnoted = error
-        kernel.detach()
+        unnoted = leave(kernel, Notes(Selected.none()), who, "detach", timer)
     if unnoted:
         raise StateError(
             f"detached, but that is not noted: {unnoted.message}",

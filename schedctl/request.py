@@ -15,13 +15,14 @@ from schedctl.errors import UsageError
 from schedctl.kernel.protocol import Kernel
 from schedctl.report import Report
 from schedctl.selected import Choice, Selected
+from schedctl.timer import SystemdTimer, Timer
 
 REQUEST_VERSION = 1
 # A command that waits for another one's apply; the daemon's thread must not wait so long.
 LOCK_S = 30.0
 _NO_LOGIN = 2**32 - 1
 _MAX_COMMAND = 200
-_STANDING = Selected()
+STANDING = Selected()
 
 
 class Verb(StrEnum):
@@ -64,7 +65,7 @@ class Request:
     """
 
     verb: Verb
-    selected: Selected = _STANDING
+    selected: Selected = STANDING
     """apply: what is noted as selected; STANDING = what schedctl.yaml names."""
     copy: Path | None = None
     """apply: where what becomes the copy that `selected` names lies; it is moved or removed."""
@@ -150,20 +151,22 @@ class _Reader:
             raise UsageError(f"a request with an unknown key: {min(map(str, self._left))!r:.40}")
 
 
-CarryOut = Callable[[Kernel, Request, Who, float], Report]
-
-
-def carry_out(kernel: Kernel, request: Request, who: Who, lock_s: float = LOCK_S) -> Report:
+def carry_out(
+    kernel: Kernel, request: Request, who: Who, lock_s: float = LOCK_S, timer: Timer | None = None
+) -> Report:
     """Do what is asked, under the lock; the same for the command and for the daemon.
 
-    Raises classes of errors.py: then what ran before still runs. LockHeldError after `lock_s`.
+    Raises classes of errors.py: then what ran before still runs. LockHeldError after `lock_s`. `timer`
+    is systemd's unless said otherwise; where the daemon runs, it counts, and there is none.
     """
-    function: CarryOut
+    function: Callable[[Kernel, Request, Who, float, Timer], Report]
     match request.verb:
         case Verb.APPLY:
             from schedctl.change import apply as function
+        case Verb.CONFIRM:
+            from schedctl.keep import confirm as function
+        case Verb.ROLLBACK:
+            from schedctl.restore import rollback as function
         case Verb.DETACH:
             from schedctl.leave import detach as function
-        case Verb.CONFIRM | Verb.ROLLBACK:
-            raise UsageError(f"{request.verb} is not there yet")
-    return function(kernel, request, who, lock_s)
+    return function(kernel, request, who, lock_s, timer or SystemdTimer())

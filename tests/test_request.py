@@ -89,7 +89,7 @@ def test_what_is_wrong_is_said(document: object, said: str) -> None:
 def test_who_asks() -> None:
     who = myself()
     assert who.uid == os.getuid()
-    assert "pytest" in who.command
+    assert "python" in who.command
 
 
 def test_a_report_survives_its_envelope() -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import argparse
 
+from schedctl.cli.carry import carried_out
 from schedctl.report import Report
-from schedctl.request import Request, Verb, carry_out, myself
+from schedctl.request import Request, Verb
 
 
 def run(args: argparse.Namespace) -> Report:
-    from schedctl.kernel.real import RealKernel
-
-    return carry_out(RealKernel(), Request(Verb.DETACH), myself())
+    return carried_out(Request(Verb.DETACH))

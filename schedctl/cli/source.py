@@ -8,16 +8,18 @@ import sys
 from pathlib import Path
 
 from schedctl import paths
+from schedctl.change import Given, Wanted, wanted
 from schedctl.choice import chosen, loader, standing
+from schedctl.cli.foreign import foreign_document
 from schedctl.cli.host import facts_for, load_facts
 from schedctl.desired import Compiled, compiled_for
 from schedctl.errors import PrivilegeError, StateError, UsageError
-from schedctl.profile.document import MAX_BYTES
+from schedctl.profile.document import MAX_BYTES, read_file
 from schedctl.profile.library import DROPINS
 from schedctl.profile.load import Loaded, to_copy
 from schedctl.profile.model import Profile
 from schedctl.request import Request, Verb
-from schedctl.selected import Selected, copy_of
+from schedctl.selected import Choice, Selected, copy_of, read_selected
 
 STDIN = "-"
 
@@ -44,32 +46,54 @@ def compiled(profile: Profile, facts_file: str | None = None) -> Compiled:
     return compiled_for(profile, facts_for(profile, facts_file))
 
 
-def request_to_apply(word: str | None, persist: bool = False) -> Request:
-    """Without a word the standing choice, which also ends an earlier selection.
+def given(word: str | None, persist: bool = False) -> Given:
+    """What `apply` is about: without a word the standing choice, which also ends an earlier selection.
 
-    What is given as a path or on standard input is checked, and copied beside where it will be selected.
+    What is given as a path or on standard input is a profile, an image (what `show` prints) or a plan.
     """
     if persist and (word is None or word == STDIN or is_path(word)):
         folder = paths.under_root("/etc/schedctl/profiles")
         hint = f"copy the file to {folder}, then `schedctl apply --persist NAME`"
         raise UsageError("--persist needs the name of a profile", hint if word else None)
     if word is None:
-        return Request(Verb.APPLY)
+        return Given()
     if Path(word).parent.name.endswith(DROPINS):
         name = Path(word).parent.name.removesuffix(DROPINS)
         raise UsageError(f"{word} is a drop-in of {name}", f"`schedctl apply {name}` applies both")
     if persist:
-        return Request(Verb.APPLY, standing=word)
+        return Given(standing=word)
     if word != STDIN and not is_path(word):
-        return Request(Verb.APPLY, Selected.profile(word))
-    loaded = load(word)
-    name = loaded.profile.name
-    return Request(Verb.APPLY, copy_of(name), _prepare(name, to_copy(loaded)))
+        return Given(Selected.profile(word))
+    return _from_file(word)
 
 
-def _prepare(name: str, data: bytes) -> Path:
+def _from_file(word: str) -> Given:
+    data = sys.stdin.buffer.read(MAX_BYTES + 1) if word == STDIN else read_file(Path(word))
+    file = "<stdin>" if word == STDIN else word
+    if found := foreign_document(data, file):
+        return Given(Selected.none(), found)
+    profiles = loader()
+    loaded = profiles.by_text(data, file) if word == STDIN else profiles.by_path(Path(word))
+    return Given(copy_of(loaded.profile.name), to_copy(loaded))
+
+
+def to_plan(word: str | None) -> Wanted:
+    """The same for `plan`: without a word what is selected now, else what stands in schedctl.yaml."""
+    if word is not None:
+        return wanted(given(word))
+    selected = read_selected(paths.selected_file())
+    return wanted(Given() if selected.choice is Choice.NONE else Given(selected))
+
+
+def request_to_apply(what: Given, diff: bool = False, within_ns: int | None = None) -> Request:
+    """What is not followed is copied beside where it will be selected; StateError, PrivilegeError."""
+    copy = None if what.copy is None else _prepare(what.copy)
+    return Request(Verb.APPLY, what.selected, copy, what.standing, within_ns, diff)
+
+
+def _prepare(data: bytes) -> Path:
     """A file beside the copies, which the process's end makes worthless."""
-    path = paths.copies_dir() / f".{name}-{os.getpid()}.new"
+    path = paths.copies_dir() / f".new-{os.getpid()}-request"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)

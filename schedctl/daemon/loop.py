@@ -10,20 +10,26 @@ from typing import Protocol
 
 from schedctl import paths
 from schedctl.analysis.admission import admit
-from schedctl.choice import library, load_selected, loader
+from schedctl.books import FOLLOW, Errand
+from schedctl.choice import library, loader
+from schedctl.clock import boot_id
 from schedctl.daemon import notify
+from schedctl.daemon.confirmation import WHO, Confirmation
 from schedctl.daemon.files import Followed, Signature, followed
 from schedctl.daemon.listener import Listener
 from schedctl.daemon.quota import QuotaWatch
 from schedctl.daemon.triggers import Trigger, TriggerQueue
+from schedctl.desired import desired_by
 from schedctl.errors import Problem, SchedctlError, format_problem
-from schedctl.image.compile import compile_image
 from schedctl.kernel.protocol import Kernel
 from schedctl.lock import LockHeldError, locked
 from schedctl.log import Priority, log
 from schedctl.observe import Observation, Owner, observe
-from schedctl.reconcile import Outcome, reconcile, resolved_here
+from schedctl.printable import shown
+from schedctl.reconcile import Outcome, reconcile
 from schedctl.selected import Choice, Selected, read_selected
+from schedctl.timer import SystemdTimer, Timer
+from schedctl.trying import held_by_mark
 
 # An editor's rename, or a checkout of many files, is one change: it is over after so much silence,
 QUIET_S = 0.05
@@ -48,11 +54,13 @@ class Daemon:
         queue: TriggerQueue,
         watcher: Watcher,
         clock: Callable[[], float] = time.monotonic,
+        timer: Timer | None = None,
     ) -> None:
         self._kernel = kernel
         self._clock = clock
         self._listener = Listener(kernel, queue.attend, clock)
         self._quotas = QuotaWatch(kernel, clock)
+        self._confirmation = Confirmation(kernel, clock, LOCK_S, timer or SystemdTimer())
         self._tick_at: float | None = None
         self._queue = queue
         self._watcher = watcher
@@ -77,6 +85,7 @@ class Daemon:
                 self._guarded(self._do_what_is_due)
         finally:
             self._listener.close()
+            self._confirmation.stop()
         notify.stopping()
         log("stopped; what is attached stays attached", "stopped")
 
@@ -96,7 +105,12 @@ class Daemon:
 
     def _next(self) -> Trigger | None:
         """The next trigger with all that come right behind it; None when it is time for something else."""
-        times = (self._tick_at, self._listener.due_at(), self._quotas.due_at())
+        times = (
+            self._tick_at,
+            self._listener.due_at(),
+            self._quotas.due_at(),
+            self._confirmation.due_at(),
+        )
         waits = [at - self._clock() for at in times if at is not None]
         try:
             first = self._queue.get(timeout=max(0.0, min(waits)) if waits else None)
@@ -124,6 +138,8 @@ class Daemon:
         self._guarded(self._listener.look)
 
     def _do_what_is_due(self) -> None:
+        if self._confirmation.due():
+            self._reconcile()
         self._listener.due()
         if self._listener.quotas_changed:
             self._listener.quotas_changed = False
@@ -164,17 +180,20 @@ class Daemon:
         selected = read_selected(paths.selected_file())
         if self._held(observation, selected):
             return
-        loaded = load_selected(selected, loader())
-        if loaded is None:
+        desired = desired_by(selected, loader())
+        if desired is None:
             self._say_idle(selected)
             return
-        assignment = resolved_here(loaded.profile)
-        admission = admit(assignment)
-        self._quotas.cpu_max = assignment.policy.cpu_max
-        outcome = reconcile(self._kernel, compile_image(assignment), assignment.policy.cpu_max)
+        if observation.owner is not Owner.SCHEDCTL and self._held_by_mark():
+            return
+        admission = admit(desired.compiled.assignment) if desired.compiled else ()
+        self._quotas.cpu_max = desired.cpu_max
+        errand = Errand(WHO, FOLLOW, timer=None)
+        outcome = reconcile(self._kernel, desired.image, desired.cpu_max, errand)
+        self._confirmation.look(outcome.observation)
         self._attached, self._ejected = True, False
         self._say_outcome(outcome)
-        self._say_warnings((*assignment.problems, *admission))
+        self._say_warnings((*desired.problems, *admission, *outcome.problems))
 
     def _held(self, observation: Observation, selected: Selected) -> bool:
         """Whether our scheduler ended without us: then nothing attaches before a person applies."""
@@ -193,6 +212,20 @@ class Daemon:
             Priority.ERROR,
             exit_kind=record.kind_name if record else None,
             exit_reason=reason,
+        )
+        return True
+
+    def _held_by_mark(self) -> bool:
+        """Whether another boot ended before its policy had proved itself: a person decides."""
+        mark = held_by_mark(boot_id())
+        if mark is None:
+            return False
+        profile = f"profile {shown(mark.profile)}" if mark.profile else "a policy"
+        self._say(
+            f"attaches nothing before `schedctl apply`: the machine went down soon after {profile} came",
+            "held",
+            Priority.ERROR,
+            profile=shown(mark.profile) or None,
         )
         return True
 

@@ -33,6 +33,7 @@ RESERVED_NAME = "none"
 _NAMELESS = "nameless"
 _COPY = "schedctl_copy"
 _NAME_ENDS = re.compile(r"(?=[.[])|$")
+_AGAIN = "`schedctl apply` makes a new one"
 
 Facts = Callable[[], Mapping[str, Any]]
 
@@ -92,14 +93,19 @@ class Loader:
     def by_copy(self, path: Path) -> Loaded:
         """What `to_copy` wrote: the layers as they were, with their places."""
         try:
-            copy = json.loads(path.read_bytes())  # several files may be in it, and an escape is longer
-            layers = [Layer(load_text(part["text"], part["file"]), part["kind"]) for part in copy[_COPY]]
+            # several files may be in it, and an escape is longer
+            data = path.read_bytes()
         except OSError as error:
-            raise MissingError(f"{path}: {error.strerror}", "`schedctl apply` makes a new one") from None
+            raise MissingError(f"{path}: {error.strerror}", _AGAIN) from None
+        return self.by_copied(data, str(path))
+
+    def by_copied(self, data: bytes, file: str) -> Loaded:
+        """The same, from what is in the file."""
+        try:
+            copy = json.loads(data)
+            layers = [Layer(load_text(part["text"], part["file"]), part["kind"]) for part in copy[_COPY]]
         except (ValueError, KeyError, TypeError):
-            raise MissingError(
-                f"{path}: not a copy of a profile", "`schedctl apply` makes a new one"
-            ) from None
+            raise MissingError(f"{file}: not a copy of a profile", _AGAIN) from None
         gatherer = _Gatherer(Library(), self.facts)
         for layer in layers:
             gatherer.copied(layer)
