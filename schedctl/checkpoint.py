@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from schedctl import durable, paths
+from schedctl.errors import StateError
 from schedctl.ran import Ran
 
 
@@ -21,6 +24,8 @@ def sweep() -> None:
 
     Neither is read from here: the kernel runs the old policy or the new one, and the note names one.
     """
-    for folder in (paths.run_dir(), paths.copies_dir(), paths.state_dir(), paths.history_dir()):
+    own = (paths.run_dir(), paths.copies_dir(), paths.state_dir(), paths.history_dir())
+    for folder in (*own, paths.standing_file().resolve().parent):
         durable.sweep(folder)
-    clear_checkpoint()
+    with suppress(StateError):  # where nothing can be written, nothing will be
+        clear_checkpoint()

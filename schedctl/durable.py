@@ -91,7 +91,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """None where there is no such file; StateError where it cannot be read or is no mapping."""
     try:
         document = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise StateError(f"cannot read {path}: {error.strerror}") from error

@@ -75,9 +75,9 @@ class PreparedNotes:
         """They take their names; where one cannot, those that did have their old content again."""
         try:
             for path, commit in self._commits:
-                old = _content(path)
+                # before: a file can have its name, and its folder not be synced
+                self._undo.callback(_restore, path, _content(path))
                 commit()
-                self._undo.callback(_restore, path, old)
         except BaseException:
             self.undo()
             raise

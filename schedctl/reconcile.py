@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from schedctl.apply import apply_plan
 from schedctl.books import Errand, KeptBooks
+from schedctl.checkpoint import sweep
 from schedctl.errors import Problem, StateError
 from schedctl.harm import refuse_quotas
 from schedctl.history import read_newest
@@ -66,6 +67,7 @@ def reconcile(
     if errand is None:
         return Outcome(plan, apply_plan(kernel, plan))
     if not plan.changed:
+        sweep()
         if errand.notes is not None:
             note(errand)
         return Outcome(plan, observe(kernel))

@@ -126,7 +126,8 @@ def _undo_pending(kernel: Kernel, request: Request, who: Who, timer: Timer) -> R
         before, number, left_s = pending.before, pending.number, pending.left_s
     except StateError as error:
         problems = (Problem("warning", "", 0, 0, "", error.message, "the history says what ran before"),)
-        before, number, left_s = _before(request.number), request.number or 0, 0.0
+        before, number = _before(request.number)
+        left_s = 0.0
     undo_unconfirmed(kernel, before, who, timer)
     clear_pending()
     if left_s > EARLY_S:
@@ -144,12 +145,14 @@ def undo_unconfirmed(kernel: Kernel, before: Ran, who: Who, timer: Timer) -> Non
     _bring_back(kernel, replace(before, cpu_max=CpuMax.IGNORE), errand)
 
 
-def _before(number: int | None) -> Ran:
-    """What the history says ran before an entry; MissingError."""
+def _before(number: int | None) -> tuple[Ran, int]:
+    """What the history says ran before what waits, and the number of that; MissingError."""
     entries = history.read_history().entries
+    waiting = [entry.number for entry in entries if entry.result is Result.PENDING]
+    number = number or max(waiting, default=0)
     for entry in reversed(entries):
-        if entry.in_effect and (number is None or entry.number < number):
-            return entry.ran
+        if entry.in_effect and entry.number not in waiting and (not number or entry.number < number):
+            return entry.ran, number
     raise MissingError("what ran before is not known", "`schedctl apply NAME`, or `schedctl detach`")
 
 

@@ -10,11 +10,12 @@ import sys
 import time
 from contextlib import suppress
 
-from schedctl import history
+from schedctl import history, paths
 from schedctl.cli.carry import carried_out
 from schedctl.cli.report import show
 from schedctl.errors import ApplyError, SchedctlError, StateError, UsageError
 from schedctl.history import Result
+from schedctl.lock import locked
 from schedctl.pending import Pending, read_pending
 from schedctl.quantity import NS_PER_S, parse_duration_ns
 from schedctl.report import Report, report_of
@@ -91,7 +92,8 @@ def _still(number: int) -> Pending | None:
 
 def _became(number: int) -> Report:
     """Whoever decided: this terminal, another one, or the time."""
-    entry = history.read_history().entry(number)
+    with locked(paths.lock_file()):  # who decides may not have written it down yet
+        entry = history.read_history().entry(number)
     if entry is not None and entry.in_effect:
         what = (
             "confirmed from elsewhere" if entry.result is Result.CONFIRMED else "something else was applied"

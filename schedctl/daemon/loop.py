@@ -220,9 +220,11 @@ class Daemon:
         mark = held_by_mark(boot_id())
         if mark is None:
             return False
-        profile = f"profile {shown(mark.profile)}" if mark.profile else "a policy"
+        why = f"{paths.trying_file()} is damaged"
+        if mark.profile:
+            why = f"the machine went down soon after profile {shown(mark.profile)} was attached"
         self._say(
-            f"attaches nothing before `schedctl apply`: the machine went down soon after {profile} came",
+            f"attaches nothing before `schedctl apply`: {why}",
             "held",
             Priority.ERROR,
             profile=shown(mark.profile) or None,

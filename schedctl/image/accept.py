@@ -48,6 +48,10 @@ def _check_shares(image: PolicyImage) -> None:
 def _check_class(cls: ImageClass) -> None:
     where = f"classes.{cls.name}"
     realtime = cls.tier is Tier.REALTIME
+    numbers = (cls.level, cls.max_level, cls.weight, cls.threads, cls.timer_slack_ns, cls.slice_ns)
+    times_ns = (cls.period_ns, cls.deadline_ns, cls.runtime_ns)
+    if any(type(value) is not int or value < 0 for value in (*numbers, *times_ns)):
+        raise ValueError(f"{where}: a value is not a whole number")
     times = {"period_ns": cls.period_ns, "deadline_ns": cls.deadline_ns, "runtime_ns": cls.runtime_ns}
     for key, ns in times.items():
         if ns and not (realtime and MIN_DURATION_NS <= ns <= MAX_DURATION_NS):
