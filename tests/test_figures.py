@@ -19,6 +19,10 @@ OTHERS = {"profile.md", "features.md", "benchmarks.md", "decisions.md", "analysi
 SET = {
     ("README.md", "10%"): "the shown profile",
     ("README.md", "30 s"): "TIMEOUT_MS of bpf/intf.h",
+    ("README.md", "60s"): "an example",
+    ("README.md", "60 s"): "DEFAULT_NS of schedctl/cli/within.py, SETTLE_S of schedctl/trying.py",
+    ("limits.md", "60 s"): "SETTLE_S of schedctl/trying.py",
+    ("limits.md", "64 MiB"): "MAX_BYTES of schedctl/history.py",
     ("limits.md", "4 ms"): "the kernel's HZ",
     ("limits.md", "1.3 MB"): "the size of the map of class counters",
     ("limits.md", "10 s"): "GRACE_S of schedctl/daemon/quota.py",
