@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 from schedctl import paths
+from schedctl.cli.waits import wait_lines
 from schedctl.image.stats import Bounds
 from schedctl.observe import Observation, Owner
 
@@ -30,7 +31,7 @@ def lines(observation: Observation, data: dict[str, Any]) -> list[str]:
         said.append(f"last exit  {data['last_exit']['reason']} at {data['last_exit']['at']}")
     if observation.ejected:
         said.append("           nothing attaches again before `schedctl apply`")
-    said += _warnings(data)
+    said += [*wait_lines(data), *_warnings(data)]
     if observation.live:
         said += ["", *_table(observation, data)]
     elif observation.owner is Owner.SCHEDCTL and not observation.privileged:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from schedctl import history, paths, session, trying
+from schedctl import clock, history, paths, session, trying
 from schedctl.cli import within
 from schedctl.cli.main import main
 from schedctl.errors import UsageError
@@ -145,6 +145,25 @@ def test_a_rollback_too_can_wait_for_a_confirmation(machine: Machine) -> None:
     assert machine("rollback", "--confirm-within", "5s")["pending"]["profile"] == "one"
     machine.expire()
     assert machine.profile() == "two"
+
+
+def test_status_says_what_waits(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine("apply", "one")
+    found = machine("status")
+    assert (found["pending"], found["held"]) == (None, None)
+    machine("apply", "two", "--confirm-within", "30s")
+    pending = machine("status")["pending"]
+    assert (pending["number"], pending["profile"]) == (2, "two")
+    assert 0 < pending["left_ns"] <= 30 * NS_PER_S
+    assert "comes back in 30 s" in machine.said("status")
+    machine("detach")
+    with monkeypatch.context() as patch:
+        patch.setattr(clock, "boot_id", lambda: "another boot")
+        trying.set_mark("a hash", "one")
+    assert machine("status")["held"]["profile"] == "one"
+    assert "soon after profile one was attached" in machine.said("status")
+    paths.trying_file().write_bytes(b"\0")
+    assert "trying is damaged" in machine.said("status")
 
 
 def test_detach_forgets_what_waits(machine: Machine) -> None:
