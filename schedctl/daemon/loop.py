@@ -23,7 +23,8 @@ from schedctl.desired import desired_by
 from schedctl.errors import Problem, SchedctlError, format_problem
 from schedctl.kernel.protocol import Kernel
 from schedctl.lock import LockHeldError, locked
-from schedctl.log import Priority, log
+from schedctl.log import Priority, begin, log
+from schedctl.messages import Kind
 from schedctl.observe import Observation, Owner, observe
 from schedctl.printable import shown
 from schedctl.reconcile import Outcome, reconcile
@@ -58,6 +59,7 @@ class Daemon:
     ) -> None:
         self._kernel = kernel
         self._clock = clock
+        self._journal = begin(clock)
         self._listener = Listener(kernel, queue.attend, clock)
         self._quotas = QuotaWatch(kernel, clock)
         self._confirmation = Confirmation(kernel, clock, LOCK_S, timer or SystemdTimer())
@@ -87,6 +89,7 @@ class Daemon:
             self._listener.close()
             self._confirmation.stop()
         notify.stopping()
+        self._journal.flush(at_once=True)
         log("stopped; what is attached stays attached", "stopped")
 
     def _after(self, seconds: float | None) -> float | None:
@@ -105,12 +108,8 @@ class Daemon:
 
     def _next(self) -> Trigger | None:
         """The next trigger with all that come right behind it; None when it is time for something else."""
-        times = (
-            self._tick_at,
-            self._listener.due_at(),
-            self._quotas.due_at(),
-            self._confirmation.due_at(),
-        )
+        duties = (self._listener, self._quotas, self._confirmation, self._journal)
+        times = (self._tick_at, *(duty.due_at() for duty in duties))
         waits = [at - self._clock() for at in times if at is not None]
         try:
             first = self._queue.get(timeout=max(0.0, min(waits)) if waits else None)
@@ -141,6 +140,7 @@ class Daemon:
         if self._confirmation.due():
             self._reconcile()
         self._listener.due()
+        self._journal.flush()
         if self._listener.quotas_changed:
             self._listener.quotas_changed = False
             self._quotas.look(self._attached)
@@ -276,7 +276,7 @@ class Daemon:
     def _say(
         self,
         text: str,
-        event: str,
+        kind: Kind,
         priority: Priority = Priority.INFO,
         profile: str | None = None,
         generation: int | None = None,
@@ -284,5 +284,5 @@ class Daemon:
     ) -> None:
         notify.status(text.splitlines()[0])
         if text != self._said:
-            log(text, event, priority, profile=profile, generation=generation, **fields)
+            log(text, kind, priority, profile=profile, generation=generation, **fields)
         self._said = text
