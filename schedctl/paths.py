@@ -54,6 +54,14 @@ def daemon_file() -> Path:
     return run_dir() / "daemon"
 
 
+def control_socket() -> Path:
+    return run_dir() / "control"
+
+
+def status_socket() -> Path:
+    return run_dir() / "status"
+
+
 def selected_file() -> Path:
     return run_dir() / "selected"
 

@@ -10,11 +10,12 @@ import time
 from schedctl import paths
 from schedctl.choice import loader
 from schedctl.cli.report import Report, show
-from schedctl.cli.status_document import Wanted, drifts, status_document
+from schedctl.cli.status_document import Wanted, drifts, status_document, told_of
 from schedctl.cli.status_table import lines
 from schedctl.desired import desired_by
 from schedctl.errors import EXIT_OK, EXIT_STATUS_DIFFERS, Problem, SchedctlError, UsageError
 from schedctl.harm import quota_line
+from schedctl.inquiry import ask
 from schedctl.kernel.protocol import Quota
 from schedctl.observe import Owner, observe
 from schedctl.profile.model import CpuMax
@@ -42,6 +43,7 @@ def _report() -> Report:
     from schedctl.kernel.real import RealKernel
 
     kernel = RealKernel()
+    daemon = ask()  # before the kernel is read: what it tells is not newer than that
     observation = observe(kernel)
     wanted, problems = Wanted(), tuple[Problem, ...]()
     try:
@@ -49,10 +51,10 @@ def _report() -> Report:
     except SchedctlError as error:
         problems = error.problems or (Problem("error", "", 0, 0, "", error.message, error.hint),)
     quotas = kernel.quotas()
-    drift = drifts(wanted.image, observation, bool(problems))
-    data = status_document(kernel, observation, wanted, quotas) | {"drift": drift}
+    drift = drifts(wanted.image, observation, told_of(observation, daemon), bool(problems))
+    data = status_document(kernel, observation, wanted, quotas, daemon) | {"drift": drift}
     problems = (*problems, *_refused(quotas, wanted, observation.owner is not Owner.NONE))
-    differs = drift or bool(problems) or observation.ejected
+    differs = drift or bool(problems) or data["ejected"]
     return Report(
         text="\n".join(lines(observation, data)),
         data=data,

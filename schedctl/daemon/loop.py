@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from queue import Empty
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from schedctl.daemon.confirmation import WHO, Confirmation
 from schedctl.daemon.files import Followed, Signature, followed
 from schedctl.daemon.listener import Listener
 from schedctl.daemon.quota import QuotaWatch
+from schedctl.daemon.sockets import Sockets
 from schedctl.daemon.triggers import Trigger, TriggerQueue
 from schedctl.desired import desired_by
 from schedctl.errors import Problem, SchedctlError, format_problem
@@ -36,7 +38,8 @@ from schedctl.trying import held_by_mark
 QUIET_S = 0.05
 # and who never stops writing is not waited for.
 PATIENCE_S = 1.0
-_BY_WEIGHT = (Trigger.STOP, Trigger.RELOAD, Trigger.FILES, Trigger.EVENTS)
+# What cannot wait until no more files change.
+_URGENT = {Trigger.STOP, Trigger.RELOAD, Trigger.CONTROL}
 MAX_SHOWN = 20
 # Less than the service manager's watchdog.
 LOCK_S = 5.0
@@ -60,7 +63,8 @@ class Daemon:
         self._kernel = kernel
         self._clock = clock
         self._journal = begin(clock)
-        self._listener = Listener(kernel, queue.attend, clock)
+        self._listener = Listener(kernel, partial(queue.attend, Trigger.EVENTS), clock)
+        self._sockets = Sockets(kernel, queue, self._journal, clock)
         self._quotas = QuotaWatch(kernel, clock)
         self._confirmation = Confirmation(kernel, clock, LOCK_S, timer or SystemdTimer())
         self._tick_at: float | None = None
@@ -76,18 +80,20 @@ class Daemon:
         """Reconcile once, say READY, then once per batch of triggers; look at the state each tick."""
         try:
             self._reconcile()
+            self._sockets.open()
             notify.ready()
             self._tick_at = self._after(tick_s)
-            while (trigger := self._next()) is not Trigger.STOP:
+            while Trigger.STOP not in (triggers := self._next()):
                 notify.alive()
-                self._serve(trigger)
-                if trigger is None or (self._tick_at is not None and self._clock() >= self._tick_at):
+                self._serve(triggers)
+                if not triggers or (self._tick_at is not None and self._clock() >= self._tick_at):
                     self._look()
                     self._tick_at = self._after(tick_s)
                 self._guarded(self._do_what_is_due)
         finally:
             self._listener.close()
             self._confirmation.stop()
+            self._sockets.close()
         notify.stopping()
         self._journal.flush(at_once=True)
         log("stopped; what is attached stays attached", "stopped")
@@ -95,37 +101,35 @@ class Daemon:
     def _after(self, seconds: float | None) -> float | None:
         return None if seconds is None else self._clock() + seconds
 
-    def _serve(self, trigger: Trigger | None) -> None:
-        match trigger:
-            case Trigger.EVENTS:
-                self._guarded(self._listener.read)
-            case Trigger.RELOAD:
-                notify.reloading()
-                self._reconcile()
-                notify.ready()
-            case Trigger.FILES:
-                self._reconcile()
+    def _serve(self, triggers: set[Trigger]) -> None:
+        if Trigger.RELOAD in triggers:
+            notify.reloading()
+            self._reconcile()
+            notify.ready()
+        elif Trigger.FILES in triggers:
+            self._reconcile()
+        if Trigger.EVENTS in triggers:
+            self._guarded(self._listener.read)
+        self._sockets.serve(triggers)
 
-    def _next(self) -> Trigger | None:
-        """The next trigger with all that come right behind it; None when it is time for something else."""
+    def _next(self) -> set[Trigger]:
+        """The next trigger with all that come right behind it; none when it is time for something else."""
         duties = (self._listener, self._quotas, self._confirmation, self._journal)
         times = (self._tick_at, *(duty.due_at() for duty in duties))
         waits = [at - self._clock() for at in times if at is not None]
         try:
-            first = self._queue.get(timeout=max(0.0, min(waits)) if waits else None)
+            batch = {self._queue.get(timeout=max(0.0, min(waits)) if waits else None)}
         except Empty:
-            return None
-        batch = {first}
+            return set()
         end = time.monotonic() + PATIENCE_S
-        while Trigger.FILES in batch <= {Trigger.FILES, Trigger.EVENTS} and time.monotonic() < end:
+        while Trigger.FILES in batch and not batch & _URGENT and time.monotonic() < end:
             try:
                 batch.add(self._queue.get(timeout=QUIET_S))
             except Empty:
                 break
         while not self._queue.empty():
             batch.add(self._queue.get())
-        # events stay where they are until they are read: they lose nothing
-        return next(kind for kind in _BY_WEIGHT if kind in batch)
+        return batch | self._queue.readable()
 
     def _look(self) -> None:
         """Cheap. An ejection, and an edit that inotify lost, are noticed at the next tick at the latest."""

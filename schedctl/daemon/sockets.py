@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The daemon's sockets in /run/schedctl: open while it serves, and one trigger of its queue each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from socket import socket
+
+from schedctl import channel, paths
+from schedctl.daemon.public import BACKLOG, Public, told
+from schedctl.daemon.triggers import Trigger, TriggerQueue
+from schedctl.errors import StateError
+from schedctl.kernel.protocol import Kernel
+from schedctl.log import Journal, Priority, log
+
+
+class Sockets:
+    """`open` once there is something to tell, `serve` what is readable. What cannot be opened is said."""
+
+    def __init__(
+        self, kernel: Kernel, queue: TriggerQueue, journal: Journal, clock: Callable[[], float]
+    ) -> None:
+        self._tell = partial(told, kernel, journal.recent)
+        self._queue = queue
+        self._clock = clock
+        self._public: Public | None = None
+
+    def open(self) -> None:
+        if listener := _listen(paths.status_socket(), 0o666):
+            self._public = Public(listener, self._tell, self._clock)
+            self._queue.attend(Trigger.STATUS, self._public.fileno())
+
+    def serve(self, triggers: set[Trigger]) -> None:
+        if self._public and Trigger.STATUS in triggers:
+            self._public.serve()
+
+    def close(self) -> None:
+        """Who connects from now on finds nobody."""
+        self._queue.attend(Trigger.STATUS, None)
+        if self._public:
+            paths.status_socket().unlink(missing_ok=True)
+            self._public.close()
+            self._public = None
+
+
+def _listen(path: Path, mode: int) -> socket | None:
+    try:
+        return channel.listen(path, mode, BACKLOG)
+    except StateError as error:
+        hint = f"\nhint: {error.hint}" if error.hint else ""
+        log(f"{error.message}{hint}", "no-socket", Priority.ERROR)
+        return None
