@@ -11,8 +11,9 @@ import socket
 import stat
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -38,13 +39,14 @@ NOBODY = 65534
 
 
 @pytest.fixture(autouse=True)
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("SCHEDCTL_ROOT", str(tmp_path))
-    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    edit(6)
-    return tmp_path
+def root(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A root folder that others may enter; each pytest closes the parents of its own."""
+    with TemporaryDirectory(prefix="schedctl-") as folder:
+        Path(folder).chmod(0o755)
+        monkeypatch.setenv("SCHEDCTL_ROOT", folder)
+        monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+        edit(6)
+        yield
 
 
 def as_nobody(function: Callable[[], Any]) -> Any:
