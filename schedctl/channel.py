@@ -84,8 +84,12 @@ def sealed(document: dict[str, Any]) -> int:
     descriptor = os.memfd_create("schedctl", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     with os.fdopen(os.dup(descriptor), "wb") as file:
         file.write(json.dumps(document).encode())
-    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+    seal(descriptor)
     return descriptor
+
+
+def seal(descriptor: int) -> None:
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
 
 
 def send(connection: socket.socket, descriptor: int | None = None) -> None:

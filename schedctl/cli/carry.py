@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+from schedctl.handover import carried_out as handed_over
 from schedctl.report import Report
-from schedctl.request import Request, carry_out, myself
+from schedctl.request import Request
 
 
 def carried_out(request: Request) -> Report:
-    """By this process, under the lock; raises classes of errors.py."""
+    """By the daemon where one runs, else by this process under the lock; raises classes of errors.py."""
     from schedctl.kernel.real import RealKernel
 
-    return carry_out(RealKernel(), request, myself())
+    return handed_over(RealKernel(), request)

@@ -16,13 +16,14 @@ from schedctl.choice import library, loader
 from schedctl.clock import boot_id
 from schedctl.daemon import notify
 from schedctl.daemon.confirmation import WHO, Confirmation
+from schedctl.daemon.control import Asked
 from schedctl.daemon.files import Followed, Signature, followed
 from schedctl.daemon.listener import Listener
 from schedctl.daemon.quota import QuotaWatch
 from schedctl.daemon.sockets import Sockets
 from schedctl.daemon.triggers import Trigger, TriggerQueue
 from schedctl.desired import desired_by
-from schedctl.errors import Problem, SchedctlError, format_problem
+from schedctl.errors import EXIT_OK, InternalError, Problem, SchedctlError, format_problem
 from schedctl.kernel.protocol import Kernel
 from schedctl.lock import LockHeldError, locked
 from schedctl.log import Priority, begin, log
@@ -30,6 +31,8 @@ from schedctl.messages import Kind
 from schedctl.observe import Observation, Owner, observe
 from schedctl.printable import shown
 from schedctl.reconcile import Outcome, reconcile
+from schedctl.report import Report, report_of
+from schedctl.request import carry_out
 from schedctl.selected import Choice, Selected, read_selected
 from schedctl.timer import SystemdTimer, Timer
 from schedctl.trying import held_by_mark
@@ -66,7 +69,8 @@ class Daemon:
         self._listener = Listener(kernel, partial(queue.attend, Trigger.EVENTS), clock)
         self._sockets = Sockets(kernel, queue, self._journal, clock)
         self._quotas = QuotaWatch(kernel, clock)
-        self._confirmation = Confirmation(kernel, clock, LOCK_S, timer or SystemdTimer())
+        self._timer = timer or SystemdTimer()
+        self._confirmation = Confirmation(kernel, clock, LOCK_S, self._timer)
         self._tick_at: float | None = None
         self._queue = queue
         self._watcher = watcher
@@ -114,7 +118,7 @@ class Daemon:
 
     def _next(self) -> set[Trigger]:
         """The next trigger with all that come right behind it; none when it is time for something else."""
-        duties = (self._listener, self._quotas, self._confirmation, self._journal)
+        duties = (self._listener, self._quotas, self._confirmation, self._journal, self._sockets)
         times = (self._tick_at, *(duty.due_at() for duty in duties))
         waits = [at - self._clock() for at in times if at is not None]
         try:
@@ -141,6 +145,9 @@ class Daemon:
         self._guarded(self._listener.look)
 
     def _do_what_is_due(self) -> None:
+        self._sockets.due()
+        if asked := self._sockets.next():
+            self._carry_out(asked)
         if self._confirmation.due():
             self._reconcile()
         self._listener.due()
@@ -153,6 +160,20 @@ class Daemon:
                 if self._quotas.detach():
                     self._attached = False
             self._listener.follow()
+
+    def _carry_out(self, asked: Asked) -> None:
+        """What a person asks for, then everything is read anew: also after what was refused."""
+        notify.alive()
+        try:
+            report = carry_out(self._kernel, asked.request, asked.who, LOCK_S, self._timer)
+        except SchedctlError as error:
+            report = report_of(error)
+        except Exception as error:
+            asked.answer(report_of(InternalError(f"a bug in schedctld: {type(error).__name__}: {error}")))
+            raise
+        asked.answer(report)
+        self._say_request(asked, report)
+        self._reconcile()
 
     def _guarded(self, duty: Callable[[], None]) -> None:
         """What the kernel refuses beside a reconcile is said, and tried again with the next trigger."""
@@ -236,6 +257,22 @@ class Daemon:
         return True
 
     # --- what it says, once: to the journal, and as the unit's status -------------------------
+
+    def _say_request(self, asked: Asked, report: Report) -> None:
+        verb, who = asked.request.verb.value, asked.who
+        first = report.problems[0].message if report.exit_code and report.problems else report.text
+        log(
+            f"{verb}, asked for by `{who.command}`: {first}",
+            "request",
+            Priority.NOTICE if report.exit_code == EXIT_OK else Priority.WARNING,
+            verb=verb,
+            uid=who.uid,
+            login_uid=who.login_uid,
+            command=who.command,
+            exit_code=report.exit_code,
+            profile=report.data.get("plan", {}).get("profile"),
+            generation=report.data.get("generation"),
+        )
 
     def _say_idle(self, selected: Selected) -> None:
         if selected.choice is Choice.NONE:

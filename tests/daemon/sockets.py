@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from schedctl import channel, paths
+from schedctl import paths
 from schedctl.daemon.files import Followed
 from schedctl.daemon.loop import Daemon
 from schedctl.daemon.triggers import TriggerQueue, install_signal_handlers
+from schedctl.inquiry import ask
 from schedctl.kernel.protocol import Kernel
-from schedctl.presence import note_daemon
+from schedctl.presence import only_daemon
 from tests.kernel.fake import FakeKernel
 
 PROFILE = "schedctl: 1\nname: %s\nclasses:\n  game: {match: [{comm: game}], level: %s}\n"
@@ -87,19 +88,16 @@ def _run(kernel: Kernel) -> None:
             os.dup2(os.open(paths.run_dir() / "output", os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
         queue = TriggerQueue()
         install_signal_handlers(queue)
-        note_daemon()
-        Daemon(kernel, queue, NobodyWatches()).run(None)
+        with only_daemon():
+            Daemon(kernel, queue, NobodyWatches()).run(None)
         status = 0
     finally:
         os._exit(status)
 
 
 def _await_listening() -> None:
+    """Until it answers, also where the one before was killed; the status socket is opened last."""
     deadline = time.monotonic() + 20
-    while True:
-        try:
-            channel.connect(paths.status_socket()).close()
-            return
-        except OSError:  # also where the one before was killed
-            assert time.monotonic() < deadline, (paths.run_dir() / "output").read_text()
-            time.sleep(0.01)
+    while ask() is None:
+        assert time.monotonic() < deadline, (paths.run_dir() / "output").read_text()
+        time.sleep(0.01)

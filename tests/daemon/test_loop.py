@@ -313,7 +313,7 @@ def test_a_held_lock_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch
     def hold(begun: Callable[[], object]) -> None:
         with locked(paths.lock_file()):
             begun()
-            time.sleep(0.2)
+            time.sleep(0.6)
 
     with process.running(hold):
         assert world.run() == ["applied"]
