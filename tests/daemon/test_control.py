@@ -269,7 +269,8 @@ def test_a_thousand_silent_connections_keep_nobody_out() -> None:
             if number % 100 == 99:
                 assert handed_over(APPLY).exit_code == 0
         assert len(kept) > 200
-        settled(served, before + MAX_CLIENTS)
+        # more than those while it looks around; silence alone ends them later
+        assert served.nr_descriptors() <= before + MAX_CLIENTS + 6
         assert handed_over(APPLY).exit_code == 0
         for connection in kept:
             connection.close()

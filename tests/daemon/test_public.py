@@ -20,7 +20,7 @@ import pytest
 
 from schedctl import channel, paths
 from schedctl.cli.main import main
-from schedctl.daemon.public import MAX_HELD, MAX_PER_USER, told
+from schedctl.daemon.public import MAX_HELD, MAX_PER_USER, Public, told
 from schedctl.errors import StateError
 from schedctl.figures import digest
 from schedctl.image.stats import ExitRecord
@@ -36,6 +36,12 @@ from tests.daemon.sockets import daemon, edit
 from tests.kernel.fake import FakeKernel, context
 
 NOBODY = 65534
+# A plain user's command imports and reads as that user.
+CHECKOUT = Path(__file__).resolve().parents[2]
+plain_user = pytest.mark.skipif(
+    not all(path.stat().st_mode & stat.S_IXOTH for path in (CHECKOUT, *CHECKOUT.parents)),
+    reason="other users may not enter this checkout's folder",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -112,6 +118,7 @@ def status_as_nobody(monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, Any], s
     return found, text
 
 
+@plain_user
 def test_status_of_a_plain_user(monkeypatch: pytest.MonkeyPatch) -> None:
     with daemon(running) as served:
         found, text = status_as_nobody(monkeypatch)
@@ -136,6 +143,7 @@ def test_status_of_a_plain_user(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "can be read by root only, or by all while schedctld answers" in text
 
 
+@plain_user
 def test_figures_of_another_scheduler_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     def attached_anew(kernel: FakeKernel) -> None:
         kernel.enable_seq = 5
@@ -265,6 +273,25 @@ def test_a_flood_costs_little() -> None:
             asked += ask() is not None
         assert served.cpu_s() - before < 0.6
         assert 10 <= asked <= 1000
+
+
+def test_a_document_that_takes_long_is_made_seldom() -> None:
+    now, made = 100.0, 0
+
+    def document(to_root: bool) -> dict[str, Any]:
+        nonlocal now, made
+        now, made = now + 0.05, made + 1
+        return {"schedctl_status": 1, "last_events": [], "to_root": to_root}
+
+    paths.run_dir().mkdir(parents=True)
+    public = Public(channel.listen(paths.status_socket(), 0o666, 1), document, lambda: now)
+    for _ in range(100):
+        with channel.connect(paths.status_socket()) as connection:
+            public.serve()
+            assert channel.receive(connection) is not None
+        now += 0.04
+    public.close()
+    assert 4 <= made <= 6, "four seconds, and each second one"
 
 
 def test_the_socket_is_for_everybody_and_the_folder_is_not() -> None:
