@@ -21,6 +21,8 @@ MAX_PER_KIND = 10
 # For `schedctl status`.
 NR_RECENT = 20
 MAX_LINES, MAX_LINE = 60, 1000
+# Fields of several lines; the kernel's dump has 32 KiB.
+_TEXTS, MAX_TEXT = {"dump"}, 1 << 16
 
 
 class Priority(IntEnum):
@@ -109,8 +111,14 @@ def _entry(message: str, kind: Kind, priority: Priority, fields: dict[str, str |
         kind,
         priority,
         "\n".join(shown(line[:MAX_LINE]) for line in lines),
-        {name: shown(str(value))[:MAX_LINE] for name, value in fields.items() if value is not None},
+        {name: _field(name, str(value)) for name, value in fields.items() if value is not None},
     )
+
+
+def _field(name: str, value: str) -> str:
+    if name in _TEXTS:
+        return "\n".join(map(shown, value[:MAX_TEXT].split("\n")))
+    return shown(value)[:MAX_LINE]
 
 
 def _suppressed(kind: Kind, count: int) -> Entry:

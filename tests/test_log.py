@@ -102,6 +102,13 @@ def test_long_entries_are_cut(world: World) -> None:
     assert len(entry["SCHEDCTL_COMMAND"]) == MAX_LINE
 
 
+def test_the_kernel_s_dump_keeps_its_lines(world: World) -> None:
+    dump = "\n".join(f"R cc1[{number}]\x1b" for number in range(1000))
+    log("gone", "ejected", dump=dump)
+    (entry,) = world.entries
+    assert entry["SCHEDCTL_DUMP"].split("\n") == [f"R cc1[{number}]\ufffd" for number in range(1000)]
+
+
 def test_the_last_ones_are_kept(world: World) -> None:
     for number in range(NR_RECENT):
         world.now += WINDOW_S
