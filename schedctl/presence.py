@@ -10,21 +10,26 @@ import os
 from pathlib import Path
 
 from schedctl import paths
+from schedctl.errors import StateError
+from schedctl.ownership import check_ours, make_folder
 
 
 def note_daemon() -> None:
     """This process is the daemon, until it ends."""
     file = paths.daemon_file()
+    make_folder(file.parent)
     partial = file.with_suffix(".new")
     partial.write_text(f"{os.getpid()} {_started(os.getpid())}\n")
+    partial.chmod(0o644)
     partial.replace(file)
 
 
 def daemon_runs() -> bool:
     try:
+        check_ours(paths.daemon_file())
         pid, started = paths.daemon_file().read_text().split()
         return _started(int(pid)) == started
-    except (OSError, ValueError):
+    except (OSError, ValueError, StateError):
         return False
 
 

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from schedctl.glob import encoded
 
 
@@ -18,3 +21,22 @@ def columns(rows: list[tuple[str, ...]]) -> list[str]:
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
+
+
+def printable(text: str) -> str:
+    """Lines of ours with somebody else's words in them: nothing that a terminal obeys or shows reversed."""
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+
+
+def json_text(document: Any, indent: int | None = None) -> str:
+    """As JSON, whose strings keep what cannot be printed as \\uXXXX; half a surrogate pair is U+FFFD."""
+    text = json.dumps(document, ensure_ascii=False, indent=indent)
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in text)
+
+
+def _escaped(c: str) -> str:
+    return "\\ufffd" if "\ud800" <= c <= "\udfff" else json.dumps(c)[1:-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 
-from schedctl import __version__, paths
+from schedctl import __version__
 from schedctl.daemon import notify
 from schedctl.daemon.loop import Daemon
 from schedctl.daemon.triggers import SeatWatcher, TriggerQueue, Watcher, install_signal_handlers
@@ -29,11 +29,11 @@ def main() -> int:
         pass  # another scheduler may leave; the loop says who it is
     except SchedctlError as error:
         hint = f"\nhint: {error.hint}" if error.hint else ""
+        notify.status(error.message)
         log(f"{error.message}{hint}", "failed", Priority.ERROR, exit_code=error.exit_code)
         return error.exit_code
     queue = TriggerQueue()
     install_signal_handlers(queue)
-    paths.run_dir().mkdir(parents=True, exist_ok=True)
     note_daemon()
     watcher = Watcher(queue)
     SeatWatcher(queue)

@@ -65,8 +65,7 @@ class RealKernel:
         sysfs.check_isolation()
         sysfs.check_btf()
         libbpf.library()
-        if not os.path.ismount(BPFFS):
-            raise HostError(f"no BPF file system at {BPFFS}", f"mount -t bpf bpf {BPFFS}")
+        check_bpffs()
         if state.foreign:
             raise ConflictError(
                 f"another scheduler is attached: {state.foreign}", "stop it first, then try again"
@@ -147,7 +146,8 @@ class RealKernel:
             self._await_enabled(bpf.map("exit_record"))
             with refused(f"the scheduler cannot be pinned in {self._pins}"):
                 maps = self._pins / "maps"
-                maps.mkdir(parents=True, exist_ok=True, mode=0o700)
+                for folder in (self._pins, maps):
+                    folder.mkdir(exist_ok=True, mode=0o700)
                 for name in PINNED_MAPS:
                     bpf.map(name).pin(str(maps / name))
                 link.pin(str(self._link))
@@ -328,6 +328,11 @@ class RealKernel:
                 yield found
             finally:
                 found.close()
+
+
+def check_bpffs() -> None:
+    if not os.path.ismount(BPFFS):
+        raise HostError(f"no BPF file system at {BPFFS}", f"mount -t bpf bpf {BPFFS}")
 
 
 def _save_log(text: str) -> Path:
