@@ -146,8 +146,10 @@ class Redactor:
         return replace(quota, cgroup=cgroup, unit=self.name("unit", quota.unit))
 
     def _thread(self, thread: Thread) -> Thread:
+        if thread.kthread:  # the kernel's own names
+            return thread
         comm = self.name("thread", thread.comm.decode(errors="replace"))
-        return Thread(comm.encode(), kthread=thread.kthread, policy=thread.policy)
+        return Thread(comm.encode(), policy=thread.policy)
 
     def _selection(self, found: Selection) -> Selection:
         if found.error is None:

@@ -32,6 +32,7 @@ from schedctl.kernel import cgroupfs, libbpf, procfs, slack, sysfs
 from schedctl.kernel.protocol import NR_SLOTS, ChooseSlack, NotAttachedError, Quota, SchedState
 from schedctl.kernel.rings import RingReader, fill_rings
 from schedctl.kernel.tables import TABLE_MAPS, read_table, refused, split, write_table
+from schedctl.ownership import make_folder
 from schedctl.slack import given_back
 
 BPFFS = Path("/sys/fs/bpf")
@@ -338,7 +339,7 @@ def check_bpffs() -> None:
 def _save_log(text: str) -> Path:
     path = paths.state_dir() / "verifier.log"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         path.write_text(text)
     except OSError as error:
         raise StateError(
