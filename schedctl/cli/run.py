@@ -18,7 +18,6 @@ from typing import NoReturn
 from schedctl.choice import chosen, loader
 from schedctl.cli.report import Report
 from schedctl.errors import HostError, MissingError, ProfileError, UsageError
-from schedctl.printable import printable
 from schedctl.profile.model import DEFAULT_CLASS
 from schedctl.resolve.assignment import scope_name
 
@@ -54,7 +53,7 @@ def _check_class(name: str) -> None:
     try:
         found = chosen(loader())
     except (MissingError, ProfileError) as error:
-        print(f"schedctl: warning: {printable(error.message)}: {name!r} may not act", file=sys.stderr)
+        print(f"schedctl: warning: {error.message}: {name!r} may not act", file=sys.stderr)
         return
     if found is None:
         print(f"schedctl: warning: no profile is selected: {name!r} does not act", file=sys.stderr)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from schedctl.doctor.evidence import Evidence, Finding, Need, Result
-from schedctl.errors import ConflictError, HostError
+from schedctl.errors import EXIT_OK, ConflictError, HostError, StateError
 from schedctl.image.abi import ABI_VERSION
 
 _TOO_STRICT = "confidentiality"
@@ -87,12 +87,14 @@ def pins(seen: Evidence) -> Iterator[Finding]:
     if seen.pins is None:
         return
     if seen.pins.owner or seen.pins.mode & 0o077:
+        foreign = seen.pins.owner or seen.pins.mode & 0o022
         yield Finding(
             "pins",
-            Result.WARNING,
+            Result.PROBLEM if foreign else Result.WARNING,
             f"/sys/fs/bpf/schedctl belongs to uid {seen.pins.owner} with mode {seen.pins.mode:04o}:"
-            " others may reach the running scheduler",
+            f" others may {'change' if foreign else 'reach'} what is pinned there",
             "chown root: /sys/fs/bpf/schedctl; chmod 700 /sys/fs/bpf/schedctl",
+            StateError.exit_code if foreign else EXIT_OK,
         )
     if seen.pins.names and not seen.ours:
         why = f": {seen.last_exit}" if seen.last_exit else ""

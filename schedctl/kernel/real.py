@@ -32,7 +32,7 @@ from schedctl.kernel import cgroupfs, libbpf, procfs, slack, sysfs
 from schedctl.kernel.protocol import NR_SLOTS, ChooseSlack, NotAttachedError, Quota, SchedState
 from schedctl.kernel.rings import RingReader, fill_rings
 from schedctl.kernel.tables import TABLE_MAPS, read_table, refused, split, write_table
-from schedctl.ownership import make_folder
+from schedctl.ownership import check_ours, make_folder
 from schedctl.slack import given_back
 
 BPFFS = Path("/sys/fs/bpf")
@@ -179,6 +179,7 @@ class RealKernel:
 
     def detach(self) -> None:
         if self.pinned():
+            check_ours(self._pins)
             # while it runs, so that it knows children that are forked meanwhile: release() finds them
             self.give_slack_back()
             try:
@@ -322,6 +323,7 @@ class RealKernel:
         path = self._pins / "maps" / name
         with refused(f"map {name} of the running scheduler"):
             try:
+                check_ours(self._pins)
                 found = libbpf.Map.from_pin(str(path))
             except FileNotFoundError:
                 raise NotAttachedError(f"no scheduler of schedctl: {path} does not exist") from None

@@ -87,6 +87,22 @@ def test_it_needs_little_memory(lab1: Guest) -> None:
     assert int(line.split()[1]) <= RSS_KB
 
 
+def test_pins_of_somebody_else_are_not_used(lab1: Guest) -> None:
+    start(lab1)
+    lab1.sh("systemctl stop schedctld; chown 4711 /sys/fs/bpf/schedctl")
+    try:
+        for words in (["apply", "edited"], ["detach"], ["status"]):
+            document = lab1.schedctl(*words)
+            assert document["exit"] == 73, words
+            assert "/sys/fs/bpf/schedctl belongs to user 4711" in document["problems"][0]["message"]
+        document = lab1.schedctl("doctor")
+        said = {entry["check"]: entry["result"] for entry in document["findings"]}
+        assert (document["exit"], said["pins"]) == (73, "problem")
+    finally:
+        lab1.sh("chown 0 /sys/fs/bpf/schedctl")
+    assert lab1.status()["exit"] == 0
+
+
 def test_doctor_where_all_is_well(lab1: Guest) -> None:
     start(lab1, TWO)
     document = lab1.schedctl("doctor")

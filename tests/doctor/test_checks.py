@@ -90,7 +90,8 @@ CASES: list[tuple[str, dict[str, Any], str, Result, int, str]] = [
         "schedctl detach",
     ),
     ("open pins", {"pins": Pins(("link",), 0o755)}, "pins", Result.WARNING, 0, "chmod 700"),
-    ("foreign pins", {"pins": Pins(("link",), 0o700, 1000)}, "pins", Result.WARNING, 0, "chown root"),
+    ("foreign pins", {"pins": Pins(("link",), 0o700, 1000)}, "pins", Result.PROBLEM, 73, "chown root"),
+    ("pins for all", {"pins": Pins(("link",), 0o777)}, "pins", Result.PROBLEM, 73, "chmod 700"),
     ("a quota that is refused", {"quotas": (QUOTA,)}, "quotas", Result.PROBLEM, 69, "cpu_max: ignore"),
     (
         "a quota that is lost",
