@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -75,26 +76,33 @@ VERBS = (
     ["doctor"],
     ["explain", "\x1b[31mnobody", "--profile", "good"],
     ["match", "\x1b[31mred=x"],
-    ["run", "\x1b[31mred", "/absent/\x1b[31mred"],
     ["\x1b[31mred"],
 )
 
 
 @pytest.mark.parametrize("words", VERBS, ids=lambda words: words[0].replace("\x1b", "ESC"))
 def test_no_verb_prints_a_control_character(
-    run: Run, tmp_path: Path, hostile: list[int], words: list[str], monkeypatch: pytest.MonkeyPatch
+    run: Run, tmp_path: Path, hostile: list[int], words: list[str]
 ) -> None:
-    if words[0] == "run":
-        monkeypatch.setenv("PATH", "/absent")  # or it becomes the command
     profile(tmp_path)
     profile(tmp_path, "\x1b[31mred.yaml")
     _, out, err = run(*words)
     assert_harmless(out + err)
-    if words[0] != "run":
-        _, out, _ = run(*words, "--json")
-        assert_harmless(out)
-        assert out.count("\n") == 1
-        json.loads(out)
+    _, out, _ = run(*words, "--json")
+    assert_harmless(out)
+    assert out.count("\n") == 1
+    json.loads(out)
+
+
+def test_run_prints_none_either(tmp_path: Path) -> None:
+    """In a process of its own, which becomes the command where it can."""
+    environment = {**os.environ, "SCHEDCTL_ROOT": str(tmp_path), "PATH": "/absent"}
+    start = "import sys; from schedctl.cli.main import entry; sys.exit(entry())"
+    words = [sys.executable, "-c", start, "run", "\x1b[31mred", "/absent/\x1b[31mred"]
+    result = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 69
+    assert "\\x1b[31mred" in result.stderr
+    assert_harmless(result.stderr)
 
 
 def test_explain_finds_each_of_them(run: Run, tmp_path: Path, hostile: list[int]) -> None:
