@@ -29,7 +29,7 @@ class Prepared:
             if is_ours(path):
                 make_folder(path.parent)
             else:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             self._beside: Path | None = _write(path.parent, data, mode)
         except OSError as error:
             raise unwritable(path, error) from error
