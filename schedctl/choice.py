@@ -12,6 +12,7 @@ from typing import Any
 
 from schedctl import paths
 from schedctl.errors import MissingError
+from schedctl.ownership import check_ours
 from schedctl.profile.library import Directory, Library, Rank
 from schedctl.profile.load import Loaded, Loader
 from schedctl.profile.settings import Settings, load_settings
@@ -71,12 +72,18 @@ def load_selected(selected: Selected, profiles: Loader) -> Loaded | None:
         case Choice.NONE:
             return None
         case Choice.COPY:
+            _check_copy(Path(selected.value))
             return profiles.by_copy(Path(selected.value))
         case Choice.PROFILE:
             return profiles.by_name(selected.value)
         case Choice.STANDING:
             name = settings().profile
             return None if name is None else profiles.by_name(name)
+
+
+def _check_copy(path: Path) -> None:
+    with suppress(OSError):  # by_copy says what is wrong with it
+        check_ours(path)
 
 
 def standing(profiles: Loader) -> Loaded:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from schedctl.errors import StateError
+from schedctl.ownership import check_ours, is_ours, make_folder
 
 MODE = 0o644
 PRIVATE = 0o600
@@ -25,7 +26,10 @@ class Prepared:
         """Raises StateError; the old file is as it was."""
         self._path = path
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if is_ours(path):
+                make_folder(path.parent)
+            else:
+                path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             self._beside: Path | None = _write(path.parent, data, mode)
         except OSError as error:
             raise unwritable(path, error) from error
@@ -90,6 +94,8 @@ def as_json(document: dict[str, Any]) -> bytes:
 def read_json(path: Path) -> dict[str, Any] | None:
     """None where there is no such file; StateError where it cannot be read or is no mapping."""
     try:
+        if is_ours(path):
+            check_ours(path)
         document = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None

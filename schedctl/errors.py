@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from schedctl.printable import shown
+
 EXIT_OK = 0
 EXIT_PENDING = 2  # plan, apply --check: changes pending
 EXIT_STATUS_DIFFERS = 3  # status: anything but the live state being what was selected
@@ -46,7 +48,8 @@ _WIDTH = 120
 
 def format_problem(problem: Problem) -> str:
     """The lines a person reads: place and message, the source line, a caret, the hint."""
-    place = f"{problem.file}:{problem.line}:{problem.column}" if problem.line else problem.file
+    file = shown(problem.file)
+    place = f"{file}:{problem.line}:{problem.column}" if problem.line else file
     said = f"{problem.severity}: {_shortened(problem.message)}"
     lines = [f"{place}: {said}" if place else said]
     text, column = problem.source.replace("\t", " ").rstrip(), problem.column - 1

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from schedctl.errors import ConflictError, PrivilegeError, StateError
+from schedctl.ownership import check_ours, make_folder
 from schedctl.printable import shown
 
 RETRY_S = 0.05
@@ -41,8 +42,14 @@ def locked(path: Path, timeout_s: float = 30.0) -> Iterator[None]:
 
 def _open(path: Path) -> int:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        make_folder(path.parent)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            check_ours(path)
+        except StateError:
+            os.close(descriptor)
+            raise
+        return descriptor
     except PermissionError as error:
         raise PrivilegeError(
             f"cannot open {path}: not permitted", hint="run it as root, for example with sudo"

@@ -13,8 +13,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from schedctl import paths
-from schedctl.errors import ConflictError
+from schedctl.errors import ConflictError, StateError
 from schedctl.lock import LockHeldError, locked
+from schedctl.ownership import check_ours, make_folder
 
 
 @contextmanager
@@ -36,16 +37,19 @@ def only_daemon() -> Iterator[None]:
 def note_daemon() -> None:
     """This process is the daemon, until it ends."""
     file = paths.daemon_file()
+    make_folder(file.parent)
     partial = file.with_suffix(".new")
     partial.write_text(f"{os.getpid()} {_started(os.getpid())}\n")
+    partial.chmod(0o644)
     partial.replace(file)
 
 
 def daemon_runs() -> bool:
     try:
+        check_ours(paths.daemon_file())
         pid, started = paths.daemon_file().read_text().split()
         return _started(int(pid)) == started
-    except (OSError, ValueError):
+    except (OSError, ValueError, StateError):
         return False
 
 

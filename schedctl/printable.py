@@ -3,26 +3,16 @@
 
 from __future__ import annotations
 
-import re
+import json
+from typing import Any
 
-# Terminals act on these, or show what follows elsewhere; half of a surrogate pair cannot be printed at all.
-_ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+from schedctl.glob import encoded
 
 
 def shown(name: bytes | str) -> str:
     """A name as it can be printed, whatever bytes it has."""
-    text = name if isinstance(name, str) else name.decode(errors="replace")
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)
-
-
-def harmless(text: str) -> str:
-    """A text of several lines that may have names in it: no terminal acts on it."""
-    return _ACTING.sub("\ufffd", text)
-
-
-def harmless_json(text: str) -> str:
-    """JSON that means the same, and on which no terminal acts."""
-    return _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    data = encoded(name) if isinstance(name, str) else name
+    return "".join(c if c.isprintable() else "\ufffd" for c in data.decode(errors="replace"))
 
 
 def columns(rows: list[tuple[str, ...]]) -> list[str]:
@@ -31,3 +21,22 @@ def columns(rows: list[tuple[str, ...]]) -> list[str]:
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
+
+
+def printable(text: str) -> str:
+    """Lines of ours with somebody else's words in them: nothing that a terminal obeys or shows reversed."""
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+
+
+def json_text(document: Any, indent: int | None = None) -> str:
+    """As JSON, whose strings keep what cannot be printed as \\uXXXX; half a surrogate pair is U+FFFD."""
+    text = json.dumps(document, ensure_ascii=False, indent=indent)
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in text)
+
+
+def _escaped(c: str) -> str:
+    return "\\ufffd" if "\ud800" <= c <= "\udfff" else json.dumps(c)[1:-1]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from schedctl import durable, paths
 from schedctl.errors import StateError
+from schedctl.ownership import check_ours
 
 _NOTHING = "none"
 
@@ -55,6 +56,7 @@ def copy_of(name: str) -> Selected:
 def read_selected(path: Path) -> Selected:
     """The note on disk; StateError where it cannot be read or says nothing sensible."""
     try:
+        check_ours(path)
         text = path.read_text(encoding="utf-8").removesuffix("\n")
     except FileNotFoundError:
         return Selected()

@@ -32,6 +32,7 @@ WARM = Path(__file__).parent / "cli" / "warm.py"
 CLEAN = f"""
 pkill -KILL -x '{"|".join(PROGRAMS)}'
 systemctl stop schedctld
+systemctl reset-failed schedctld
 grep -q enabled /sys/kernel/sched_ext/state || schedctl detach
 systemctl stop 'schedctl-*.timer'
 rm -rf /run/schedctl/selected* /run/schedctl/pending /etc/schedctl/profiles

@@ -27,6 +27,12 @@ SOURCES = (lock.__file__, selected.__file__, durable.__file__)
 MANY = 200
 
 
+@pytest.fixture(autouse=True)
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is above is everybody's."""
+    monkeypatch.setenv("SCHEDCTL_ROOT", str(tmp_path))
+
+
 @pytest.mark.parametrize(
     "choice", [Selected(), Selected.none(), OLD, Selected.copy(Path("/run/schedctl/selected.d/a b.yaml"))]
 )

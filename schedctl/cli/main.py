@@ -83,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
     run.set_defaults(json=False)
     verbs.add_parser("facts", parents=[common], help="what this host is, as profiles see it")
+    doctor = verbs.add_parser("doctor", parents=[common], help="what keeps schedctl from working here")
+    doctor.add_argument("--report", metavar="FILE", help="also write all that a bug report needs")
+    doctor.add_argument("--with-names", action="store_true", help="with names of threads, users and files")
     verbs.add_parser("version", parents=[common], help="versions of schedctl, kernel and libbpf")
     return parser
 

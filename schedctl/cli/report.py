@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 from schedctl.errors import Problem, format_problem
-from schedctl.printable import harmless, harmless_json
+from schedctl.printable import json_text, printable
 from schedctl.report import Report as Report
 from schedctl.report import envelope
 from schedctl.report import report_of as report_of
@@ -18,13 +17,13 @@ MAX_SHOWN = 100  # nobody reads more before the next attempt
 def show(command: str, report: Report, as_json: bool) -> None:
     """Print the report: results on stdout, problems on stderr; with --json all on stdout."""
     if as_json:
-        sys.stdout.write(harmless_json(json.dumps(envelope(command, report), ensure_ascii=False)) + "\n")
+        sys.stdout.write(json_text(envelope(command, report)) + "\n")
     else:
         if report.text:
-            sys.stdout.write(harmless(report.text.rstrip("\n")) + "\n")
+            sys.stdout.write(printable(report.text.rstrip("\n")) + "\n")
             sys.stdout.flush()
         for problem in report.problems[:MAX_SHOWN]:
-            sys.stderr.write(harmless(_for_people(problem)) + "\n")
+            sys.stderr.write(printable(_for_people(problem)) + "\n")
         if (rest := len(report.problems) - MAX_SHOWN) > 0:
             sys.stderr.write(f"… and {rest} more problems; --json has all\n")
     sys.stdout.flush()

@@ -14,6 +14,7 @@ from schedctl.cli.foreign import foreign_document
 from schedctl.cli.host import facts_for, load_facts
 from schedctl.desired import Compiled, compiled_for
 from schedctl.errors import PrivilegeError, StateError, UsageError
+from schedctl.ownership import make_folder
 from schedctl.profile.document import MAX_BYTES, read_file
 from schedctl.profile.library import DROPINS
 from schedctl.profile.load import Loaded, to_copy
@@ -95,8 +96,9 @@ def _prepare(data: bytes) -> Path:
     """A file beside the copies, which the process's end makes worthless."""
     path = paths.copies_dir() / f".new-{os.getpid()}-request"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         path.write_bytes(data)
+        path.chmod(0o644)  # as what it is a copy of
     except PermissionError as error:
         raise PrivilegeError("apply needs root", "run it as root, for example with sudo") from error
     except OSError as error:

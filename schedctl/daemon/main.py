@@ -32,6 +32,7 @@ def main() -> int:
             _run(kernel)
     except SchedctlError as error:
         hint = f"\nhint: {error.hint}" if error.hint else ""
+        notify.status(error.message)
         log(f"{error.message}{hint}", "failed", Priority.ERROR, exit_code=error.exit_code)
         return error.exit_code
     return EXIT_OK

@@ -15,8 +15,20 @@ from enum import StrEnum
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+import watchdog.events
 from systemd import login
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.events import (
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirMovedEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
 from watchdog.observers.api import BaseObserver
 from watchdog.observers.inotify import InotifyObserver
 
@@ -102,8 +114,15 @@ class TriggerQueue:
         return self._queue.empty()
 
 
-# Reading a profile opens and closes it: those events would feed themselves.
-_WRITES = ("created", "modified", "moved", "deleted", "closed")
+_WRITES = ("created", "modified", "moved", "deleted", "closed", "attrib")
+# What the kernel is asked for. Every program that starts opens files in /etc, and reading a profile opens
+# and closes it: nobody is to wake up for that.
+_EVENTS: list[type[FileSystemEvent]] = [
+    *(FileCreatedEvent, FileModifiedEvent, FileMovedEvent, FileDeletedEvent, FileClosedEvent),
+    *(DirCreatedEvent, DirMovedEvent, DirDeletedEvent),
+    # watchdog 7 tells a new owner or mode apart
+    *filter(None, [getattr(watchdog.events, "FileAttribEvent", None)]),
+]
 
 
 class Watcher:
@@ -126,7 +145,7 @@ class Watcher:
         self._watched = wanted
         for path, _ in sorted(wanted):
             try:
-                self._observer.schedule(_Handler(self._put), str(path), recursive=False)
+                self._observer.schedule(_Handler(self._put), str(path), recursive=False, event_filter=_EVENTS)
             except OSError as error:
                 # the daemon looks at everything at each tick, too
                 log(f"cannot watch {path}: {error}; edits take longer", "unwatched", Priority.WARNING)

@@ -32,6 +32,7 @@ from schedctl.kernel import cgroupfs, libbpf, procfs, slack, sysfs
 from schedctl.kernel.protocol import NR_SLOTS, ChooseSlack, NotAttachedError, Quota, SchedState
 from schedctl.kernel.rings import RingReader, fill_rings
 from schedctl.kernel.tables import TABLE_MAPS, read_table, refused, split, write_table
+from schedctl.ownership import check_ours, make_folder
 from schedctl.slack import given_back
 
 BPFFS = Path("/sys/fs/bpf")
@@ -65,8 +66,7 @@ class RealKernel:
         sysfs.check_isolation()
         sysfs.check_btf()
         libbpf.library()
-        if not os.path.ismount(BPFFS):
-            raise HostError(f"no BPF file system at {BPFFS}", f"mount -t bpf bpf {BPFFS}")
+        check_bpffs()
         if state.foreign:
             raise ConflictError(
                 f"another scheduler is attached: {state.foreign}", "stop it first, then try again"
@@ -147,7 +147,8 @@ class RealKernel:
             self._await_enabled(bpf.map("exit_record"))
             with refused(f"the scheduler cannot be pinned in {self._pins}"):
                 maps = self._pins / "maps"
-                maps.mkdir(parents=True, exist_ok=True, mode=0o700)
+                for folder in (self._pins, maps):
+                    folder.mkdir(exist_ok=True, mode=0o700)
                 for name in PINNED_MAPS:
                     bpf.map(name).pin(str(maps / name))
                 link.pin(str(self._link))
@@ -178,6 +179,7 @@ class RealKernel:
 
     def detach(self) -> None:
         if self.pinned():
+            check_ours(self._pins)
             # while it runs, so that it knows children that are forked meanwhile: release() finds them
             self.give_slack_back()
             try:
@@ -321,6 +323,7 @@ class RealKernel:
         path = self._pins / "maps" / name
         with refused(f"map {name} of the running scheduler"):
             try:
+                check_ours(self._pins)
                 found = libbpf.Map.from_pin(str(path))
             except FileNotFoundError:
                 raise NotAttachedError(f"no scheduler of schedctl: {path} does not exist") from None
@@ -330,10 +333,15 @@ class RealKernel:
                 found.close()
 
 
+def check_bpffs() -> None:
+    if not os.path.ismount(BPFFS):
+        raise HostError(f"no BPF file system at {BPFFS}", f"mount -t bpf bpf {BPFFS}")
+
+
 def _save_log(text: str) -> Path:
     path = paths.state_dir() / "verifier.log"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         path.write_text(text)
     except OSError as error:
         raise StateError(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from schedctl.image.task import TaskContext, decode_task
 from schedctl.kernel import libbpf
@@ -52,7 +52,8 @@ def set_slack(contexts: libbpf.Map, tid: int, choose: ChooseSlack) -> bool:
         except OSError:
             return False
         try:
-            signal.pidfd_send_signal(pidfd, 0)
+            with suppress(PermissionError):  # said of threads that live: the daemon has no CAP_KILL
+                signal.pidfd_send_signal(pidfd, 0)
             return _settle(contexts, pidfd, file, context, choose)
         except OSError:  # it has ended
             return False

@@ -17,6 +17,10 @@ class UntrustedError(Exception):
         self.hint = hint
 
 
+class ForeignError(UntrustedError):
+    """It belongs to somebody who is not trusted."""
+
+
 def check_trusted(path: Path, root: Path, owners: Callable[[], frozenset[int]]) -> os.stat_result:
     """The status of what the path leads to; raises UntrustedError, OSError.
 
@@ -53,7 +57,7 @@ def _check_one(
     if status.st_uid not in trusted:
         trusted |= owners()
     if status.st_uid not in trusted:
-        raise UntrustedError(
+        raise ForeignError(
             f"{path} belongs to {_user(status.st_uid)}, and would choose root's policy",
             f"give it to root, or write 'trusted_owners: [{_user(status.st_uid).removeprefix('user ')}]' into"
             " schedctl.yaml, which gives that user root's choice of policy",

@@ -39,6 +39,7 @@ VERBS = (
     "explain",
     "match",
     "facts",
+    "doctor",
     "version",
 )
 
@@ -96,6 +97,8 @@ VERBS = (
         (["facts"], 0),
         (["facts", "extra"], 64),
         (["version"], 0),
+        (["doctor"], 69),
+        (["doctor", "--with-names"], 64),
         (["validate", "good", "--facts", FACTS], 0),
         (["validate", "good", "--facts", "absent.json"], 66),
         (["show", "good", "--facts", FACTS], 0),

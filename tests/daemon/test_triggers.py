@@ -4,14 +4,20 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 import time
+from contextlib import suppress
+from pathlib import Path
 from queue import Empty
 
 import pytest
 
-from schedctl.daemon.triggers import PAUSES_S, Trigger, TriggerQueue
+from schedctl.daemon.files import Followed
+from schedctl.daemon.triggers import PAUSES_S, Trigger, TriggerQueue, Watcher
+
+IN_ACCESS, IN_CLOSE_NOWRITE, IN_OPEN = 0x1, 0x10, 0x20
 
 
 @pytest.fixture
@@ -60,3 +66,45 @@ def test_events_wake_it_and_not_oftener_than_the_pause(queue: TriggerQueue) -> N
     with pytest.raises(Empty):
         queue.get(2 * pause_s)
     os.close(events)
+
+
+def _inotify_masks() -> list[int]:
+    """What this process asks the kernel to be told, by watch."""
+    found: list[int] = []
+    for descriptor in sorted(map(int, os.listdir("/proc/self/fdinfo"))):
+        with suppress(OSError):  # that of the folder itself
+            text = Path(f"/proc/self/fdinfo/{descriptor}").read_text()
+            found += [int(mask, 16) for mask in re.findall(r"^inotify .* mask:(\w+)", text, re.M)]
+    return found
+
+
+def test_readers_wake_nobody_and_writers_do(queue: TriggerQueue, tmp_path: Path) -> None:
+    """Every program that starts reads something in /etc, where the accounts are."""
+    file = tmp_path / "a.yaml"
+    file.write_text("")
+    before = len(_inotify_masks())
+    watcher = Watcher(queue)
+    try:
+        watcher.watch(Followed(frozenset({tmp_path}), frozenset()))
+        masks = _inotify_masks()
+        assert len(masks) == before + 1
+        assert not masks[-1] & (IN_ACCESS | IN_CLOSE_NOWRITE | IN_OPEN)
+        file.read_text()
+        with pytest.raises(Empty):
+            queue.get(0.8)
+        for change in (
+            lambda: file.write_text("x"),
+            lambda: file.chmod(0o600),
+            lambda: file.rename(tmp_path / "b.yaml"),
+            lambda: (tmp_path / "b.yaml").unlink(),
+            lambda: (tmp_path / "c.yaml.d").mkdir(),
+        ):
+            change()
+            assert queue.get(5) is Trigger.FILES
+            while not queue.empty():
+                queue.get()
+            time.sleep(0.7)
+            while not queue.empty():
+                queue.get()
+    finally:
+        watcher.stop()
