@@ -41,17 +41,16 @@ PROFILE = {
 PREAMBLE = {
     "bash": f"""_schedctl_profiles() {{
   compgen -W "$({NAMES})" -- "$1"
-  compgen -f -X '!*.yaml' -- "$1"
-  compgen -d -- "$1"
+  compgen -f -- "$1"
 }}""",
     "zsh": f"""_schedctl_profiles() {{
   local -a names
   names=(${{(f)"$({NAMES})"}})
-  _alternative "profiles:profile:compadd -a names" 'files:file:_files -g "*.yaml"'
+  _alternative "profiles:profile:compadd -a names" 'files:file:_files'
 }}""",
     "fish": f"""function __schedctl_profiles
   sh -c "{NAMES.replace("$", chr(92) + "$")}"
-  __fish_complete_suffix .yaml
+  __fish_complete_path (commandline -ct)
 end""",
 }
 
@@ -145,7 +144,7 @@ def completion(shell: str) -> str:
     parser = command_parser()
     for child, _ in verbs_of(parser).values():
         for action in child._actions:
-            if action.metavar == "PROFILE":
+            if action.metavar in ("PROFILE", "SOURCE"):
                 action.complete = PROFILE  # type: ignore[attr-defined]
             elif action.metavar == "FILE":
                 action.complete = shtab.FILE  # type: ignore[attr-defined]

@@ -15,7 +15,10 @@ from pathlib import Path
 import pytest
 
 from schedctl import __version__
+from schedctl.plan_file import PLAN_VERSION
 from schedctl.report import OUTPUT_VERSION
+from schedctl.request import REQUEST_VERSION
+from schedctl.resolve.facts import FACTS_VERSION
 from schedctl.image.abi import ABI_VERSION, TASK_LAYOUT
 from schedctl.image.model import IMAGE_VERSION
 from tests.build.hours import first_hour
@@ -49,17 +52,17 @@ def test_the_compatibility_page_has_the_versions_of_the_code() -> None:
     page = (ROOT / "docs/compatibility.md").read_text()
     rows = re.findall(r"^\|[^|]+\| .*?`(\w+):?`.*? \| (\d+) \|", page, re.MULTILINE)
     numbers = {name: int(number) for name, number in rows}
-    code = {
-        "schedctl_output": OUTPUT_VERSION,
+    schema = json.loads((ROOT / "schemas/profile.schema.json").read_text())
+    assert numbers == {
+        "schedctl": schema["properties"]["schedctl"]["const"],
         "schedctl_image": IMAGE_VERSION,
+        "schedctl_plan": PLAN_VERSION,
+        "schedctl_facts": FACTS_VERSION,
+        "schedctl_output": OUTPUT_VERSION,
+        "schedctl_request": REQUEST_VERSION,
         "abi_version": ABI_VERSION,
         "layout": TASK_LAYOUT,
     }
-    for key in ("schedctl", "schedctl_facts"):
-        name = "profile" if key == "schedctl" else "facts"
-        schema = json.loads((ROOT / f"schemas/{name}.schema.json").read_text())
-        code[key] = schema["properties"][key]["const"]
-    assert {key: numbers.get(key) for key in code} == code
 
 
 def test_the_tarball_is_reproducible(tarball: Path, tmp_path: Path) -> None:
