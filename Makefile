@@ -46,8 +46,8 @@ host-bench:
 
 # --- build ----------------------------------------------------------------------------------------
 
-.PHONY: build venv bpf
-build: venv bpf ## .venv/bin/schedctl and build/bpf/main.bpf.o
+.PHONY: build venv bpf texts
+build: venv bpf texts ## .venv/bin/schedctl, the BPF object, manual pages and completions
 
 venv: host
 	@tests/build/venv $(VENV)
@@ -61,7 +61,9 @@ BPF_TARGET := -g -O2 -target bpf -mcpu=v3 -fdebug-compilation-dir=. -ffile-prefi
 BPF_CFLAGS := $(BPF_TARGET) -fms-extensions -Wall -Wextra -Werror -Wno-unused-parameter \
 	-isystem $(BPF_INCLUDE)
 
-bpf: host ## only the scheduler's object
+# For packagers: VMLINUX_H=FILE (and LIBBPF_INCLUDE=DIR) compile with the system's headers; nothing is fetched.
+export VMLINUX_H LIBBPF_INCLUDE
+bpf: $(if $(VMLINUX_H),,host) ## only the scheduler's object; VMLINUX_H=FILE: without network
 	@$(if $(BPF_SOURCES),$(MAKE) -s -j2 $(BPF)/main.bpf.o,echo "no bpf/*.bpf.c yet")
 
 $(BPF_INCLUDE)/versions: tests/build/bpf-headers
@@ -90,6 +92,22 @@ $(BPF)/main.bpf.o: $(BPF_PARTS) $(BPF)/parts.list
 
 -include $(BPF_PARTS:.bc=.d)
 
+# Manual pages and completions.
+TEXTS := build/texts
+TEXT_SOURCES := packaging/texts.py $(wildcard packaging/man/*.md) docs/profile.md CHANGELOG.md \
+	schedctl/__init__.py schedctl/errors.py schedctl/cli/main.py pyproject.toml
+
+texts: venv
+	@$(MAKE) -s $(TEXTS)/made
+
+$(TEXTS)/made: $(TEXT_SOURCES)
+	@echo "    $(TEXTS)"
+	@PYTHONPATH=. $(VENV)/bin/python packaging/texts.py $(TEXTS)
+	@touch $@
+
+# The machines' parts, and the package that they install.
+LAB := tests/lab/bootstrap && packaging/deb lab
+
 # --- checks ---------------------------------------------------------------------------------------
 
 .PHONY: check-fast check lint lab fuzz mutants soak demo fresh bench docs-bench docs-features docs-profile
@@ -98,12 +116,12 @@ check-fast: build ## linters, types, unit and property tests; no virtual machine
 	@$(PYTEST) -m "not lab"
 
 check: host-lab build ## everything, in virtual machines with a sched_ext kernel
-	@tests/lab/bootstrap
+	@$(LAB)
 	@echo "==> all tests, two virtual machines at a time"
 	@SCHEDCTL_FUZZ=2000 SCHEDCTL_SETS=10000 $(PYTEST) --durations=10
 
 lab: host-lab build
-	@tests/lab/bootstrap
+	@$(LAB)
 
 lint: build ## only the linters
 	@$(PYTEST) tests/test_linters.py
@@ -116,11 +134,11 @@ fuzz: build ## 100,000 mutated profiles, some minutes
 
 # MINUTES=1 for a look.
 soak: host-lab build ## 10 minutes of hostile load per order, on two CPUs; output in docs/results/soak.txt
-	@tests/lab/bootstrap
+	@$(LAB)
 	@tests/build/record soak $(VENV)/bin/python -m tests.sched.soak $(MINUTES)
 
 demo: host-lab build ## a YAML edit reverses what a real kernel runs, shown step by step
-	@tests/lab/bootstrap
+	@$(LAB)
 	@tests/demo/run
 
 fresh: host-lab ## all set-up and check-fast once more, inside a bare Debian 12
@@ -128,7 +146,7 @@ fresh: host-lab ## all set-up and check-fast once more, inside a bare Debian 12
 
 # A part of it: BENCH='--contenders schedctl,fifo --workloads wake --rounds 2'.
 bench: host-bench build ## beside other schedulers, about 25 minutes (and to build those); BENCH=OPTIONS
-	@tests/lab/bootstrap
+	@$(LAB)
 	@tests/bench/run $(BENCH)
 	@$(if $(BENCH),$(VENV)/bin/python -m tests.bench.page build/bench.json,$(MAKE) docs-bench)
 
@@ -150,7 +168,7 @@ docs-profile: build ## the tables of keys in docs/profile.md, from the schemas
 
 # --- the rest -------------------------------------------------------------------------------------
 
-.PHONY: format clean install
+.PHONY: format clean install install-data dist deb
 format: build ## format C and Python in place
 	@$(VENV)/bin/ruff check -q --fix --exit-zero .
 	@$(VENV)/bin/ruff format .
@@ -159,23 +177,27 @@ format: build ## format C and Python in place
 clean: ## remove build/ and .venv (caches in ~/.cache/schedctl-lab stay)
 	@rm -rf build $(VENV)
 
-site := $(DESTDIR)$(PREFIX)/lib/python3/dist-packages
-lib := $(DESTDIR)$(PREFIX)/lib/schedctl
-share := $(DESTDIR)$(PREFIX)/share/schedctl
+# A tarball of `make dist` has what is built elsewhere in prebuilt/; an object compiled here goes first.
+READY := $(wildcard prebuilt)
+BPF_OBJECT ?= $(if $(READY),$(or $(wildcard $(BPF)/main.bpf.o),prebuilt/bpf/main.bpf.o),$(BPF)/main.bpf.o)
+PYTHON ?= /usr/bin/python3
+SYSTEMDUNITDIR ?=
+PYTHONDIR ?=
+ZSHDIR ?=
+INSTALL = $(PYTHON) packaging/install.py --destdir "$(DESTDIR)" --prefix "$(PREFIX)" --object "$(BPF_OBJECT)" \
+	--texts "$(or $(READY),$(TEXTS))" --pythondir "$(PYTHONDIR)" --systemdunitdir "$(SYSTEMDUNITDIR)" \
+	--zshdir "$(ZSHDIR)"
 
-# Python and data only: no network, no pip. Without root, give a DESTDIR.
-install: $(if $(BPF_SOURCES),$(BPF)/main.bpf.o) ## into DESTDIR and PREFIX (default /usr)
-	@rm -rf $(site)/schedctl
-	@find schedctl \( -name '*.py' -o -name py.typed \) -printf '%P\n' | \
-		while read -r file; do install -Dm 644 "schedctl/$$file" "$(site)/schedctl/$$file"; done
-	@tests/build/wrapper $(PREFIX) schedctl.cli.main $(DESTDIR)$(PREFIX)/bin/schedctl
-	@tests/build/wrapper $(PREFIX) schedctl.daemon.main $(DESTDIR)$(PREFIX)/bin/schedctld
-	@for file in $(wildcard $(BPF)/*.bpf.o); do install -Dm 644 -t $(lib)/bpf "$$file"; done
-	@for file in $(wildcard profiles/*.yaml); do install -Dm 644 -t $(lib)/profiles "$$file"; done
-	@for file in $(wildcard schemas/*.json); do install -Dm 644 -t $(share)/schemas "$$file"; done
-	@for file in $(wildcard schemas/output/*.json); do \
-		install -Dm 644 -t $(share)/schemas/output "$$file"; done
-	@for file in $(wildcard units/*.service units/*.socket); do \
-		install -Dm 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system "$$file"; done
-	@for file in $(wildcard units/*.tmpfiles); do \
-		install -Dm 644 "$$file" $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/"$$(basename "$$file" .tmpfiles).conf"; done
+# No network, no pip. Without root, give a DESTDIR. install-data is all but Python.
+install: $(if $(READY),,$(BPF)/main.bpf.o $(TEXTS)/made) ## into DESTDIR and PREFIX (default /usr)
+	@$(INSTALL) all
+
+install-data: $(if $(READY),,$(BPF)/main.bpf.o $(TEXTS)/made)
+	@$(INSTALL) data
+
+dist: build ## build/schedctl-VERSION.tar.gz, with the BPF object ready-made
+	@packaging/dist build
+
+deb: host-lab build ## the Debian package, built and checked in a trixie chroot, into build/
+	@cp "$$(dirname "$$(packaging/deb release)")"/schedctl_* build/
+	@ls build/schedctl_*

@@ -9,20 +9,31 @@ from pathlib import Path
 _CHECKOUT = Path(__file__).resolve().parent.parent
 
 
+def _prefix() -> Path:
+    """PREFIX of `make install`, four folders above its Python packages."""
+    folders = Path(__file__).resolve().parents
+    if len(folders) > 4 and (folders[4] / "lib/schedctl").is_dir():
+        return folders[4]
+    return Path("/usr")
+
+
+_PREFIX = _prefix()
+
+
 def under_root(path: str) -> Path:
     return Path(os.environ.get("SCHEDCTL_ROOT", "/")) / path.lstrip("/")
 
 
 def profile_dirs() -> tuple[Path, ...]:
     """Lowest first: a higher directory's file replaces a lower one's."""
-    shipped = under_root("/usr/lib/schedctl/profiles")
+    shipped = under_root(str(_PREFIX / "lib/schedctl/profiles"))
     if not shipped.is_dir() and (_CHECKOUT / "profiles").is_dir():
         shipped = _CHECKOUT / "profiles"
     return (shipped, under_root("/etc/schedctl/profiles"), under_root("/run/schedctl/profiles"))
 
 
 def schemas_dir() -> Path:
-    installed = Path("/usr/share/schedctl/schemas")
+    installed = _PREFIX / "share/schedctl/schemas"
     return _CHECKOUT / "schemas" if (_CHECKOUT / "schemas").is_dir() else installed
 
 
@@ -31,7 +42,7 @@ def bpf_object() -> Path:
     if directory := os.environ.get("SCHEDCTL_BPF_DIR"):
         return Path(directory) / "main.bpf.o"
     built = _CHECKOUT / "build" / "bpf" / "main.bpf.o"
-    return built if built.exists() else Path("/usr/lib/schedctl/bpf/main.bpf.o")
+    return built if built.exists() else _PREFIX / "lib/schedctl/bpf/main.bpf.o"
 
 
 def standing_file() -> Path:

@@ -36,7 +36,7 @@ def _seconds(word: str) -> float:
     return seconds
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="schedctl", description="Declarative low-latency CPU scheduling.")
     parser.add_argument("--version", action="version", version=f"schedctl {__version__}")
     common = _Parser(add_help=False)
@@ -112,7 +112,7 @@ def main(argv: Sequence[str]) -> int:
     """Run one command; returns the exit code of the table in errors.py."""
     verb, as_json = "schedctl", "--json" in argv
     try:
-        args = _parser().parse_args(argv)
+        args = command_parser().parse_args(argv)
         verb, as_json = args.verb, args.json
         report: Report = importlib.import_module(f"schedctl.cli.{verb}").run(args)
     except SchedctlError as error:

@@ -15,11 +15,10 @@ HOST_PACKAGES = ROOT / "tests/build/host-packages"
 pytestmark = pytest.mark.xdist_group("install")
 
 
-def make_install(stage: Path) -> None:
+def make_install(stage: Path, **variables: str) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    subprocess.run(
-        ["make", "-s", "install", f"DESTDIR={stage}", "PREFIX=/usr"], cwd=ROOT, env=environment, check=True
-    )
+    words = [f"{name}={value}" for name, value in {"DESTDIR": str(stage), **variables}.items()]
+    subprocess.run(["make", "-s", "install", *words], cwd=ROOT, env=environment, check=True)
 
 
 def contents(stage: Path) -> dict[str, tuple[int, bytes]]:
@@ -41,21 +40,32 @@ def test_everything_has_its_place(stage: Path) -> None:
     installed = contents(stage)
     expected = {"usr/bin/schedctl", "usr/bin/schedctld", "usr/lib/schedctl/bpf/main.bpf.o"}
     places = {
-        "schedctl/**/*.py": "usr/lib/python3/dist-packages",
-        "profiles/*.yaml": "usr/lib/schedctl",
-        "schemas/**/*.json": "usr/share/schedctl",
+        "schedctl/**/*.py": "usr/lib/python3/dist-packages/schedctl",
+        "profiles/*.yaml": "usr/lib/schedctl/profiles",
+        "schemas/**/*.json": "usr/share/schedctl/schemas",
         "units/*.service": "usr/lib/systemd/system",
+        "units/*.socket": "usr/lib/systemd/system",
+        "units/*.catalog": "usr/lib/systemd/catalog",
+        "build/texts/man/*.1": "usr/share/man/man1",
+        "build/texts/man/*.5": "usr/share/man/man5",
+        "build/texts/man/*.8": "usr/share/man/man8",
     }
     for pattern, place in places.items():
-        for source in ROOT.glob(pattern):
-            name = source.name if pattern.startswith("units") else str(source.relative_to(ROOT))
-            expected.add(f"{place}/{name.removeprefix('units/')}")
-    assert expected <= installed.keys()
-    assert {name for name in installed if "__pycache__" in name} == set()
+        top = pattern.split("/*")[0]
+        expected |= {f"{place}/{path.relative_to(ROOT / top)}" for path in ROOT.glob(pattern)}
+    expected |= {
+        "usr/lib/python3/dist-packages/schedctl/py.typed",
+        "usr/share/bash-completion/completions/schedctl",
+        "usr/share/zsh/site-functions/_schedctl",
+        "usr/share/fish/vendor_completions.d/schedctl.fish",
+    }
+    assert installed.keys() == expected
 
 
 def test_installing_twice_changes_nothing(stage: Path) -> None:
+    stale = stage / "usr/lib/python3/dist-packages/schedctl/gone.py"
     before = contents(stage)
+    stale.touch()
     make_install(stage)
     assert contents(stage) == before
 
@@ -71,6 +81,26 @@ def test_commands_use_the_system_python(stage: Path) -> None:
 def test_nothing_installed_names_the_checkout(stage: Path) -> None:
     named = [name for name, (_, data) in contents(stage).items() if str(ROOT).encode() in data]
     assert named == []
+
+
+def test_another_prefix_works_as_a_whole(tmp_path: Path) -> None:
+    prefix = tmp_path / "prefix"
+    make_install(Path(), DESTDIR="", PREFIX=str(prefix), SYSTEMDUNITDIR=str(tmp_path / "units"))
+    unit = (tmp_path / "units/schedctld.service").read_text()
+    assert f"ExecStart={prefix}/bin/schedctld\n" in unit
+    # as the system's Python, which this test may not have the libraries of, sees it
+    where = "from schedctl import paths; print(paths.profile_dirs()[0], paths.schemas_dir(), paths.bpf_object())"
+    script = (prefix / "bin/schedctl").read_text().replace("from schedctl.cli.main import entry", where)
+    environment = {"PATH": os.environ["PATH"]}
+    command = ["/usr/bin/python3", "-c", script.replace("sys.exit(entry())", "")]
+    said = subprocess.run(command, env=environment, cwd=tmp_path, check=True, capture_output=True, text=True)
+    share, lib = prefix / "share/schedctl", prefix / "lib/schedctl"
+    assert said.stdout.split() == [f"{lib}/profiles", f"{share}/schemas", f"{lib}/bpf/main.bpf.o"]
+
+
+def test_every_file_gets_the_time_of_the_source(tmp_path: Path) -> None:
+    make_install(tmp_path, SOURCE_DATE_EPOCH="1700000000")
+    assert {path.stat().st_mtime for path in tmp_path.rglob("*") if path.is_file()} == {1700000000}
 
 
 def host_packages(tmp_path: Path, listing: str, **environment: str) -> subprocess.CompletedProcess[str]:

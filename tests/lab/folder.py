@@ -7,7 +7,6 @@ import fcntl
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,55 +30,47 @@ def _in_use(folder: Path) -> bool:
     return False
 
 
-def _remove(folder: Path, image: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    for stage in image.parent.glob(f"image-*/rootfs/tmp/{folder.name}"):
-        shutil.rmtree(stage, ignore_errors=True)
-
-
 @contextmanager
-def boot_folder(image: Path, qemu: Path) -> Iterator[tuple[Path, int]]:
+def boot_folder(qemu: Path) -> Iterator[tuple[Path, int]]:
     """A new folder and its lock, which QEMU inherits; what killed runs left behind goes first."""
     parent = qemu / "lab"
     with (parent / "lock").open("w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
         for other in parent.glob("run-*"):
             if not _in_use(other):
-                _remove(other, image)
+                shutil.rmtree(other, ignore_errors=True)
         folder = Path(tempfile.mkdtemp(prefix="run-", dir=parent))
         lock = os.open(folder / "lock", os.O_CREAT | os.O_WRONLY)
         fcntl.flock(lock, fcntl.LOCK_EX)
     try:
         yield folder, lock
     finally:
-        _remove(folder, image)
+        shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
 
 
-def _install_project(image: Path, stage: Path) -> None:
-    """What `make install` gives, byte-compiled by the guest's Python, and the lab's own choice."""
-    make = ["make", "-s", "-C", str(ROOT), "install", f"DESTDIR={stage}", "PREFIX=/usr"]
-    subprocess.run(make, check=True, stdout=sys.stderr)
+def _package_layer(image: Path) -> Path:
+    """A tar of what installing the Debian package adds to the image."""
+    command = [str(ROOT / "tests/lab/layer"), str(image)]
+    return Path(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
+
+
+def write_additions(image: Path, folder: Path, copies: Sequence[Path]) -> None:
+    """add.tar: the installed package, the lab's own choice, and `copies` in /root with their modes."""
+    stage = folder / "stage"
+    (stage / "root").mkdir(parents=True)
+    stage.chmod(0o755)  # it becomes the guest's /
+    (stage / "root").chmod(0o700)
+    for copy in copies:
+        shutil.copy2(copy, stage / "root" / copy.name)
     etc = stage / "etc"
     (etc / "schedctl").mkdir(parents=True)
     (etc / "schedctl" / "schedctl.yaml").write_text("profile: desktop\n")
     wants = etc / "systemd" / "system" / "multi-user.target.wants"
     wants.mkdir(parents=True)
     (wants / "schedctld.service").symlink_to("/usr/lib/systemd/system/schedctld.service")
-    inside = f"/tmp/{stage.name}"
-    compile_all = ["python3", "-m", "compileall", "-qq", "-s", inside, "-p", "/", inside]
-    subprocess.run(["chroot", str(image / "rootfs"), *compile_all], check=True, stdout=sys.stderr)
-
-
-def write_additions(image: Path, folder: Path, copies: Sequence[Path]) -> None:
-    """add.tar: the project, and `copies` in /root with their modes."""
-    stage = image / "rootfs" / "tmp" / folder.name
-    stage.mkdir()
-    stage.chmod(0o755)  # it becomes the guest's /
-    _install_project(image, stage)
-    (stage / "root").mkdir(mode=0o700, exist_ok=True)
-    for copy in copies:
-        shutil.copy2(copy, stage / "root" / copy.name)
-    tar = ["tar", "-C", str(stage), "--owner=0", "--group=0", "-cf", str(folder / "add.tar"), "."]
+    additions = folder / "add.tar"
+    shutil.copyfile(_package_layer(image), additions)
+    tar = ["tar", "-C", str(stage), "--owner=0", "--group=0", "-rf", str(additions), "."]
     subprocess.run(tar, check=True)
     shutil.rmtree(stage)

@@ -149,7 +149,7 @@ class VM:
 
     def _start(self) -> None:
         image, qemu = bootstrap(self.config.kernel)
-        self._folder, lock = self._stack.enter_context(boot_folder(image, qemu))
+        self._folder, lock = self._stack.enter_context(boot_folder(qemu))
         write_additions(image, self._folder, self._copies)
         for name in ("root.img", "initrd.gz", "vmlinuz"):
             os.link(image / name, self._folder / name)
