@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from resource import RLIMIT_CPU, setrlimit
+from time import process_time
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.cli.output import checked
 from tests.lab.vm import VM, Config, Result, VMDiedError, slot
@@ -50,7 +52,22 @@ settings.register_profile(
     max_examples=int(os.environ.get("SCHEDCTL_EXAMPLES", "100")),
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.load_profile("schedctl")
+# Where the code is broken on purpose: the same examples each time, and the first that fails is enough.
+settings.register_profile(
+    "mutants",
+    settings.get_profile("schedctl"),
+    phases=[Phase.explicit, Phase.generate],
+    derandomize=True,
+    database=None,
+)
+settings.load_profile("mutants" if "MUTANT_UNDER_TEST" in os.environ else "schedctl")
+
+
+def pytest_runtest_setup() -> None:
+    """A change that makes the code go on forever ends after so much CPU time, however busy the machine is."""
+    if "__mutmut_" in os.environ.get("MUTANT_UNDER_TEST", ""):
+        limit_s = int(process_time()) + int(os.environ["SCHEDCTL_MUTANT_CPU_S"])
+        setrlimit(RLIMIT_CPU, (limit_s, limit_s + 1))
 
 
 class Guest:

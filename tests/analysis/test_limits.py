@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schedctl.analysis import (
     bcl,
     bertogna_cirinei,
     edf_response,
     edf_within_priorities,
+    gfb,
     guan,
     liu_layland,
     partition,
@@ -20,8 +24,10 @@ from schedctl.analysis import (
     qpa,
     response_time,
 )
+from schedctl.analysis.advice import changes, cpus_needed, sentences
 from schedctl.analysis.demand import hyperperiod
-from schedctl.analysis.effort import Effort, GaveUpError
+from schedctl.analysis.effort import Effort, GaveUpError, together
+from schedctl.analysis.global_model import workload
 from schedctl.analysis.model import (
     Placement,
     Scheduler,
@@ -33,8 +39,8 @@ from schedctl.analysis.model import (
 )
 from schedctl.analysis.partition import assignment_text, first_fit
 from schedctl.analysis.report import TaskSet, decide, run_tests
-from schedctl.analysis.supply import DEDICATED, Periodic
-from tests.analysis.sets import tasks_of
+from schedctl.analysis.supply import DEDICATED, BoundedDelay, Periodic
+from tests.analysis.sets import constrained, small_tasks, tasks_of
 
 EDF, FIXED = Scheduler.EDF, Scheduler.FIXED_PRIORITY
 SET = tasks_of([[1, 3, 2], [2, 5, 4]])
@@ -72,6 +78,84 @@ def test_effort_counts() -> None:
     effort.spend(6)
     with pytest.raises(GaveUpError, match="gave up after 10 steps"):
         effort.spend(1)
+
+
+def test_tests_share_an_effort() -> None:
+    with together(10) as shared:
+        Effort(100).spend(6)
+        Effort(100).spend(4)
+        left = not shared.used_up
+        with pytest.raises(GaveUpError, match="gave up after 10 steps"):
+            Effort(100).spend(1)
+        assert left
+        assert shared.used_up
+        assert qpa.analyze(SET).verdict is Verdict.UNKNOWN
+        with together(10):
+            Effort(100).spend(10)
+    Effort(100).spend(90)
+    assert qpa.analyze(SET).verdict is Verdict.SCHEDULABLE
+
+
+def proven(tasks: Sequence[Task]) -> bool:
+    return response_time.analyze(tasks).verdict is Verdict.SCHEDULABLE
+
+
+def test_changes_that_fit_the_nearest_first() -> None:
+    """Of three [1, 3] and [2, 6]: 3 * 2 + 2 > 6, so w = 8 > 6; with two of t, 2 * 2 + 2 = 6."""
+    tasks = tasks_of([[1, 3], [1, 3], [1, 3], [2, 6]])
+    found = changes(tasks, {"t": [0, 1, 2], "u": [3]}, proven)
+    assert found.all_tried
+    assert [change.text for change in found.found] == [
+        "t would fit with at most 2 threads instead of 3",
+        "t would fit with a period of at least 5ns instead of 3ns",
+    ]
+    one = changes(tasks_of([[1, 3], [1, 3], [4, 9]]), {"t": [0, 1], "u": [2]}, proven, proven=False)
+    assert "t could fit with at most 1 thread instead of 2" in [change.text for change in one.found]
+    free = changes(tasks_of([[1, 4], [1, 8]]), {"t": [0], "u": [1]}, proven)
+    assert "t may have a runtime of at most 3ns instead of 1ns" in [change.text for change in free.found]
+
+
+def test_advice_that_takes_too_long_is_not_given() -> None:
+    """What is found when nothing is left to spend is not the largest."""
+
+    def slow(tasks: Sequence[Task]) -> bool:
+        try:
+            Effort(10**9).spend(3_000_000)
+        except GaveUpError:
+            return False
+        return proven(tasks)
+
+    tasks = tasks_of([[1, 3], [1, 3], [1, 3], [2, 6]])
+    found = changes(tasks, {"t": [0, 1, 2], "u": [3]}, slow)
+    assert (found.found, found.all_tried) == ((), False)
+    said = sentences(TaskSet(tuple(tasks), 1, FIXED, Placement.UNIPROCESSOR), found, Verdict.NOT_SCHEDULABLE)
+    assert [*said] == ["more changes were not looked for: that would take too long"]
+
+
+def test_how_many_cpus() -> None:
+    """Five halves are more than two CPUs; three are enough for at most one task each, and two more."""
+    found = TaskSet(tuple(tasks_of([[2, 4]] * 5)), 2, FIXED, Placement.GLOBAL)
+    assert [*cpus_needed(found, lambda cpus: cpus == 5, 8)] == [
+        "as it is, fewer than 3 CPUs cannot be enough",
+        "as it is, 5 CPUs are provably enough",
+    ]
+    assert [*cpus_needed(found, lambda _: False, 8)] == ["as it is, fewer than 3 CPUs cannot be enough"]
+    assert [*cpus_needed(replace(found, cpus=3), lambda cpus: cpus >= 3, 8)] == [
+        "as it is, 4 CPUs are provably enough"
+    ]
+
+
+def test_a_deadline_within_the_gaps() -> None:
+    found = TaskSet(tuple(tasks_of([[1, 4]])), 1, FIXED, Placement.UNIPROCESSOR, Periodic(4, 2))
+    said = [*sentences(found, changes(found.tasks, {"t1": [0]}, lambda _: False), Verdict.UNKNOWN)]
+    assert said == [
+        "no change of one alone makes it fit",
+        "t1 cannot be proven while its deadline, 4ns, is within the gaps in what the CPUs supply, 4ns",
+    ]
+    later = replace(found, tasks=tuple(tasks_of([[1, 5]])))
+    assert [*sentences(later, changes(later.tasks, {"t1": [0]}, lambda _: False), Verdict.UNKNOWN)] == said[
+        :1
+    ]
 
 
 @pytest.mark.parametrize("n", range(2, 12))
@@ -121,6 +205,51 @@ def test_each_cpu_is_tested_by_its_scheduler() -> None:
     levels = tasks_of([[1, 20], [1, 30]])
     assert partition.analyze(levels, 1, EDF, Periodic(4, 2)).verdict is Verdict.SCHEDULABLE
     assert partition.analyze(levels, 1, EDF, Periodic(40, 4)).verdict is Verdict.UNKNOWN
+
+
+@given(small_tasks(most=1), st.integers(0, 40), st.integers(0, 12))
+def test_what_carries_in_is_counted_job_by_job(tasks: list[Task], window: int, slack: int) -> None:
+    """The last job runs at the window's end, the others one period before each other; the one that is under
+    way at the start ends a response time after its release, and has run for one unit."""
+    (task,) = constrained(tasks)
+    response = max(task.wcet_ns, task.deadline_ns - slack)
+    release, jobs = max(window, task.wcet_ns) - task.wcet_ns, 0
+    while release >= 0:
+        jobs += 1
+        release -= task.period_ns
+    carried = min(task.wcet_ns - 1, max(0, release + response))
+    assert guan.with_carry(task, response, window) == jobs * task.wcet_ns + carried
+
+
+@given(small_tasks(most=1), st.integers(0, 40))
+def test_what_does_not_carry_in_begins_with_the_window(tasks: list[Task], window: int) -> None:
+    (task,) = tasks
+    ran = [t for t in range(window) if t % task.period_ns < task.wcet_ns]
+    assert guan.without_carry(task, window) == len(ran)
+
+
+@given(small_tasks(most=1), st.integers(0, 40), st.integers(0, 12))
+def test_workloads_are_counted_job_by_job(tasks: list[Task], window: int, slack: int) -> None:
+    """The first job ends its slack before its deadline, the later ones run at their releases."""
+    (task,) = constrained(tasks)
+    slack = min(slack, task.deadline_ns - task.wcet_ns)
+    start = task.wcet_ns - (task.deadline_ns - slack)  # released then, it runs from 0 on
+    runs = {t for t in range(window) if t < task.wcet_ns}
+    for job in range(1, 60):
+        release = start + job * task.period_ns
+        runs |= {t for t in range(release, release + task.wcet_ns) if 0 <= t < window}
+    assert min(window, workload(task, window, slack)) == len(runs)
+
+
+def test_bounds_of_the_utilization_say_where_they_do_not_apply() -> None:
+    levels, flat = tasks_of([[1, 4], [1, 6]]), tasks_of([[1, 4], [1, 6]], levels=[1, 1])
+    assert gfb.analyze(levels, 2).detail == "does not apply: the tasks have several levels"
+    assert bcl.analyze(levels, 2, EDF).detail == "does not apply: the tasks have several levels"
+    assert bcl.analyze(levels, 2, FIXED).verdict is Verdict.SCHEDULABLE
+    parted = "does not apply: the CPUs are not wholly given to these tasks"
+    assert gfb.analyze(flat, 2, BoundedDelay(Fraction(1, 2))).detail == parted
+    assert gfb.analyze(flat, 2, BoundedDelay(Fraction(1), Fraction(1))).detail == parted
+    assert gfb.analyze(flat, 2).verdict is Verdict.SCHEDULABLE
 
 
 def test_no_tasks_use_nothing() -> None:
