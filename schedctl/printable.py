@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from typing import Any
 
 from schedctl.glob import encoded
@@ -27,7 +28,7 @@ def printable(text: str) -> str:
     """Lines of ours with somebody else's words in them: nothing that a terminal obeys or shows reversed."""
     if text.isascii() and text.replace("\n", "").isprintable():
         return text
-    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+    return "".join(c if c in "\n\t" or c.isprintable() or _is_space(c) else "\ufffd" for c in text)
 
 
 def json_text(document: Any, indent: int | None = None) -> str:
@@ -36,6 +37,10 @@ def json_text(document: Any, indent: int | None = None) -> str:
     if text.replace("\n", "").isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in text)
+
+
+def _is_space(c: str) -> bool:
+    return unicodedata.category(c) == "Zs"
 
 
 def _escaped(c: str) -> str:
