@@ -42,7 +42,7 @@ def test_the_old_policy_comes_back_though_the_command_was_killed(lab1: Guest) ->
     stale = lab1.schedctl("apply", "/root/a.plan")
     assert stale["exit"] == 75
     assert "classes.first.level: 6 -> 5" in stale["problems"][0]["message"]
-    lab1.sh("pkill -KILL -f 'apply new'; pkill -x sleep; true")
+    lab1.sh("pkill -KILL -f '[a]pply new'; pkill -x sleep; true")
     eventually(lab1, lambda: runs(lab1, "old"), 60)
     assert result(lab1) == ("new", "unconfirmed")
     assert lab1.schedctl("confirm")["exit"] in (0, 75)
