@@ -8,7 +8,8 @@ import secrets
 from schedctl.errors import ConflictError, VerificationError
 from schedctl.image.abi import encode, generation_of
 from schedctl.image.model import PolicyImage
-from schedctl.kernel.protocol import NR_SLOTS, Kernel
+from schedctl.kernel.protocol import NR_SLOTS, Kernel, SwapReport
+from schedctl.log import Priority, log
 from schedctl.observe import Observation, observe
 from schedctl.plan import Action, Plan
 
@@ -27,6 +28,8 @@ def apply_plan(kernel: Kernel, plan: Plan) -> Observation:
                 kernel.release()
             case Action.ATTACH:
                 kernel.attach(encode(plan.desired, 0, FIRST_GENERATION, secrets.randbits(64)))
+            case Action.SWAP:
+                _say_swap(kernel.swap(encode(plan.desired, 0, FIRST_GENERATION, secrets.randbits(64))))
             case Action.CHANGE:
                 assert plan.generation is not None
                 _change(kernel, plan.desired, plan.generation)
@@ -34,6 +37,25 @@ def apply_plan(kernel: Kernel, plan: Plan) -> Observation:
     if observation.image != plan.desired:
         raise VerificationError("the kernel runs another policy than was written", "see `schedctl status`")
     return observation
+
+
+def _say_swap(report: SwapReport) -> None:
+    times = [f"nothing of ours ran for {_ms(report.gap_ns)}"]
+    times.append(f"the longest fork took {_ms(report.longest_fork_ns)}")
+    if report.bypass_ns is not None:
+        times.append(f"the kernel counts {_ms(report.bypass_ns)} in bypass")
+    log(
+        "\n".join([f"the scheduler was replaced by the installed one: {', '.join(times)}", *report.dropped]),
+        "swapped",
+        Priority.NOTICE,
+        gap_ns=report.gap_ns,
+        longest_fork_ns=report.longest_fork_ns,
+        bypass_ns=report.bypass_ns,
+    )
+
+
+def _ms(ns: int) -> str:
+    return f"{ns / 1e6:.1f} ms"
 
 
 def _change(kernel: Kernel, desired: PolicyImage, generation: int) -> None:

@@ -12,6 +12,7 @@ from schedctl.analysis.admission import admit
 from schedctl.announce import announced, outside_document, outside_lines
 from schedctl.choice import load_selected, loader, standing
 from schedctl.desired import Compiled, compiled_here
+from schedctl.ejections import forget_ejections
 from schedctl.errors import StateError
 from schedctl.kernel.protocol import Kernel
 from schedctl.lock import locked
@@ -39,6 +40,7 @@ def _apply(kernel: Kernel, request: Request, lock_s: float) -> Report:
     kernel.check()
     with locked(paths.lock_file(), lock_s), _noted(request):
         outcome = reconcile(kernel, found.image, found.assignment.policy.cpu_max)
+        forget_ejections()
     said = announced(kernel, found)
     lines = [*_lines(outcome.plan, outcome.observation.generation, request.diff)]
     return Report(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from schedctl import paths
+from schedctl.ejections import forget_ejections
 from schedctl.errors import ConflictError, PrivilegeError, StateError
 from schedctl.kernel.protocol import Kernel
 from schedctl.lock import locked
@@ -31,6 +32,7 @@ def detach(kernel: Kernel, request: Request, who: Who, lock_s: float) -> Report:
         except StateError as error:
             unnoted = error
         kernel.detach()
+        forget_ejections()
     if unnoted:
         raise StateError(
             f"detached, but that is not noted: {unnoted.message}",

@@ -54,6 +54,10 @@ def daemon_file() -> Path:
     return run_dir() / "daemon"
 
 
+def ejections_file() -> Path:
+    return run_dir() / "ejections"
+
+
 def selected_file() -> Path:
     return run_dir() / "selected"
 

@@ -11,6 +11,7 @@ from schedctl.image.compile import compile_image
 from schedctl.image.model import PolicyImage
 from schedctl.kernel.hostinfo import read_facts
 from schedctl.kernel.protocol import Kernel
+from schedctl.log import Priority, log
 from schedctl.observe import Observation, observe
 from schedctl.plan import Action, Plan, make_plan
 from schedctl.profile.model import CpuMax, Profile
@@ -46,5 +47,7 @@ def plan_change(kernel: Kernel, desired: PolicyImage, cpu_max: CpuMax = CpuMax.R
 def reconcile(kernel: Kernel, desired: PolicyImage, cpu_max: CpuMax = CpuMax.REFUSE) -> Outcome:
     """Make the kernel run `desired` and read it back; the caller holds the lock."""
     kernel.check()
+    if done := kernel.converge():
+        log(done, "converged", Priority.WARNING)
     plan = plan_change(kernel, desired, cpu_max)
     return Outcome(plan, apply_plan(kernel, plan))

@@ -12,16 +12,21 @@ from schedctl import paths
 from schedctl.analysis.admission import admit
 from schedctl.choice import library, load_selected, loader
 from schedctl.daemon import notify
+from schedctl.daemon.ejection import EjectionWatch, LastGood, sentence
 from schedctl.daemon.files import Followed, Signature, followed
 from schedctl.daemon.listener import Listener
 from schedctl.daemon.quota import QuotaWatch
 from schedctl.daemon.triggers import Trigger, TriggerQueue
-from schedctl.errors import Problem, SchedctlError, format_problem
+from schedctl.ejections import Decision, Ejection, Next
+from schedctl.errors import ApplyError, Problem, SchedctlError, VerificationError, format_problem
 from schedctl.image.compile import compile_image
+from schedctl.image.model import PolicyImage
 from schedctl.kernel.protocol import Kernel
 from schedctl.lock import LockHeldError, locked
 from schedctl.log import Priority, log
 from schedctl.observe import Observation, Owner, observe
+from schedctl.profile.model import CpuMax
+from schedctl.ran import policy_hash
 from schedctl.reconcile import Outcome, reconcile, resolved_here
 from schedctl.selected import Choice, Selected, read_selected
 
@@ -48,6 +53,7 @@ class Daemon:
         queue: TriggerQueue,
         watcher: Watcher,
         clock: Callable[[], float] = time.monotonic,
+        last_good: LastGood = lambda: None,
     ) -> None:
         self._kernel = kernel
         self._clock = clock
@@ -57,8 +63,8 @@ class Daemon:
         self._queue = queue
         self._watcher = watcher
         self._seen: Signature = ()
+        self._ejections = EjectionWatch(kernel, clock, last_good)
         self._attached = False  # our scheduler ran when last looked
-        self._ejected = False  # it ended without us; only a person attaches again
         self._said = ""
         self._warned: tuple[Problem, ...] = ()
 
@@ -96,7 +102,8 @@ class Daemon:
 
     def _next(self) -> Trigger | None:
         """The next trigger with all that come right behind it; None when it is time for something else."""
-        times = (self._tick_at, self._listener.due_at(), self._quotas.due_at())
+        duties = (self._listener, self._quotas, self._ejections)
+        times = (self._tick_at, *(duty.due_at() for duty in duties))
         waits = [at - self._clock() for at in times if at is not None]
         try:
             first = self._queue.get(timeout=max(0.0, min(waits)) if waits else None)
@@ -125,6 +132,9 @@ class Daemon:
 
     def _do_what_is_due(self) -> None:
         self._listener.due()
+        due_at = self._ejections.due_at()
+        if self._listener.take_ended() or (due_at is not None and due_at <= self._clock()):
+            self._reconcile()
         if self._listener.quotas_changed:
             self._listener.quotas_changed = False
             self._quotas.look(self._attached)
@@ -132,6 +142,7 @@ class Daemon:
             with locked(paths.lock_file(), LOCK_S):
                 if self._quotas.detach():
                     self._attached = False
+                    self._ejections.detached()
             self._listener.follow()
 
     def _guarded(self, duty: Callable[[], None]) -> None:
@@ -160,41 +171,83 @@ class Daemon:
         self._seen = files.signature()
 
     def _attempt(self) -> None:
+        if done := self._kernel.converge():
+            log(done, "converged", Priority.WARNING)
         observation = observe(self._kernel)
+        self._attached = observation.owner is Owner.SCHEDCTL
         selected = read_selected(paths.selected_file())
-        if self._held(observation, selected):
-            return
-        loaded = load_selected(selected, loader())
-        if loaded is None:
-            self._say_idle(selected)
-            return
-        assignment = resolved_here(loaded.profile)
-        admission = admit(assignment)
-        self._quotas.cpu_max = assignment.policy.cpu_max
-        outcome = reconcile(self._kernel, compile_image(assignment), assignment.policy.cpu_max)
-        self._attached, self._ejected = True, False
-        self._say_outcome(outcome)
-        self._say_warnings((*assignment.problems, *admission))
+        decision = self._decided(observation, selected)
+        if decision is None:
+            self._follow(selected)
+        elif decision.next is Next.LAST_GOOD and self._ejections.is_due(decision):
+            good = self._ejections.good()
+            if good is not None and good.image is not None:
+                self._run(good.image, good.cpu_max, ())
+        elif decision.next is Next.RETRY and self._ejections.is_due(decision):
+            self._follow(selected)
 
-    def _held(self, observation: Observation, selected: Selected) -> bool:
-        """Whether our scheduler ended without us: then nothing attaches before a person applies."""
-        ours = observation.owner is Owner.SCHEDCTL
-        if ours or selected.choice is Choice.NONE:
-            self._attached, self._ejected = ours, False
-            return False
-        if not (observation.ejected or self._attached or self._ejected):
-            return False
-        self._attached, self._ejected = False, True
-        record = observation.last_exit
-        reason = record.text if record else "unknown"
+    def _follow(self, selected: Selected) -> None:
+        """What was selected is to run."""
+        try:
+            loaded = load_selected(selected, loader())
+            if loaded is None:
+                self._say_idle(selected)
+                return
+            assignment = resolved_here(loaded.profile)
+            problems = (*assignment.problems, *admit(assignment))
+            image = compile_image(assignment)
+        except SchedctlError:
+            self._ejections.postponed()
+            raise
+        self._run(image, assignment.policy.cpu_max, problems)
+
+    def _run(self, image: PolicyImage, cpu_max: CpuMax, problems: tuple[Problem, ...]) -> None:
+        self._quotas.cpu_max = cpu_max
+        try:
+            outcome = reconcile(self._kernel, image, cpu_max)
+        except (ApplyError, VerificationError) as error:
+            if self._ejections.due_at() is not None:
+                self._ejections.failed(policy_hash(image), image.profile, error)
+            raise
+        except SchedctlError:
+            self._ejections.postponed()
+            raise
+        self._attached = True
+        self._ejections.attached()
+        self._say_outcome(outcome)
+        self._say_warnings(problems)
+
+    def _decided(self, observation: Observation, selected: Selected) -> Decision | None:
+        """What was decided when our scheduler ended without us; None where what is selected is followed."""
+        known, ejection = self._ejections.look(observation, selected)
+        if selected.choice is Choice.NONE or known.decision is None:
+            return None
+        if known.decision.next is Next.FALLEN_BACK and not self._attached:
+            return None
+        if self._attached and known.decision.next is not Next.FALLEN_BACK:
+            return None  # a person has attached it
+        if ejection is not None:
+            self._say_ejection(ejection, known.decision, observation)
+        else:
+            notify.status(sentence(known.decision, self._ejections.now_ns()))
+        return known.decision
+
+    def _say_ejection(self, ejection: Ejection, decision: Decision, observation: Observation) -> None:
+        record = observation.last_exit if observation.ejected else None
+        self._said = ""  # the same again is news
         self._say(
-            f"the scheduler has ended: {reason}; nothing attaches before `schedctl apply`",
+            f"the scheduler has ended: {ejection.reason}; {sentence(decision, self._ejections.now_ns())}",
             "ejected",
             Priority.ERROR,
-            exit_kind=record.kind_name if record else None,
-            exit_reason=reason,
+            ejection.profile or None,
+            exit_kind=ejection.kind if record else None,
+            exit_reason=ejection.reason,
+            exit_msg=record.msg if record else None,
+            blame=ejection.blame.value,
+            next=decision.next.value,
+            policy=ejection.policy or None,
+            dump=(self._kernel.read_exit_dump() or None) if record else None,
         )
-        return True
 
     # --- what it says, once: to the journal, and as the unit's status -------------------------
 

@@ -8,7 +8,13 @@ import argparse
 from schedctl import __version__, paths
 from schedctl.daemon import notify
 from schedctl.daemon.loop import Daemon
-from schedctl.daemon.triggers import SeatWatcher, TriggerQueue, Watcher, install_signal_handlers
+from schedctl.daemon.triggers import (
+    SeatWatcher,
+    TriggerQueue,
+    UeventWatcher,
+    Watcher,
+    install_signal_handlers,
+)
 from schedctl.errors import EXIT_OK, ConflictError, SchedctlError
 from schedctl.kernel.real import RealKernel
 from schedctl.log import Priority, log
@@ -37,6 +43,7 @@ def main() -> int:
     note_daemon()
     watcher = Watcher(queue)
     SeatWatcher(queue)
+    UeventWatcher(queue)
     try:
         Daemon(kernel, queue, watcher).run(notify.watchdog_s())
     finally:

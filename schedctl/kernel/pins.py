@@ -40,13 +40,17 @@ class Pins:
         return self.directory / "link"
 
     @property
+    def _partial_link(self) -> Path:
+        return self.directory / "link-new"  # bpffs refuses names with a dot
+
+    @property
     def maps(self) -> Path:
         return self.directory / "maps"
 
     @property
     def next(self) -> Pins:
         """Of the scheduler that a swap brings."""
-        return Pins(self.directory.with_name(f"{self.directory.name}.next"))
+        return Pins(self.directory.with_name(f"{self.directory.name}-next"))
 
     def attached(self) -> bool:
         """Whether there is a link that nobody has detached; the scheduler may have been ejected."""
@@ -66,7 +70,7 @@ class Pins:
 
     def replace_link(self, link: libbpf.Link) -> None:
         """At once: there is never none."""
-        partial = self.link.with_suffix(".new")
+        partial = self._partial_link
         partial.unlink(missing_ok=True)
         link.pin(str(partial))
         partial.replace(self.link)
@@ -81,7 +85,7 @@ class Pins:
     def remove(self) -> None:
         """Whatever is there, of this version or another; nothing may run by it any more."""
         # the link last: while it exists, the rest is known to be a leftover
-        for pin in (*_entries(self.maps), self.link.with_suffix(".new"), self.link):
+        for pin in (*_entries(self.maps), self._partial_link, self.link):
             with suppress(FileNotFoundError):
                 pin.unlink()
         for directory in (self.maps, self.directory):

@@ -21,7 +21,7 @@ from schedctl.image.stats import ExitRecord, decode_exit_record, encode_exit_rec
 from schedctl.kernel import libbpf, procfs, slack, sysfs
 from schedctl.kernel.attach import await_enabled, await_ended, loaded, preset
 from schedctl.kernel.pins import OPS_MAP, TABLES, THREADS, Pins
-from schedctl.kernel.protocol import SwapReport
+from schedctl.kernel.protocol import NotAttachedError, SwapReport
 from schedctl.kernel.tables import refused
 
 PROBE_PAUSE_S = 0.002
@@ -30,6 +30,8 @@ PROBE_PAUSE_S = 0.002
 def swap(pins: Pins, path: Path, policy: bytes, before_detach: Callable[[], None]) -> SwapReport:
     """See protocol.Kernel.swap."""
     running = pins.identity()
+    if running is None and not pins.link.exists():
+        raise NotAttachedError("no scheduler of schedctl is there to be replaced")
     if running is None:
         raise ApplyError(
             "the running scheduler is of a version that cannot be replaced while it runs",
@@ -54,8 +56,13 @@ def swap(pins: Pins, path: Path, policy: bytes, before_detach: Callable[[], None
             staged.remove()
             raise
         report = _exchange(pins, bpf, dropped)
-    staged.remove()
+    remove_replaced(staged)
     return report
+
+
+def remove_replaced(staged: Pins) -> None:
+    """After the exchange, what is pinned there is the scheduler of before."""
+    staged.remove()
 
 
 def _kept(running: Identity, coming: Identity) -> tuple[tuple[str, ...], tuple[str, ...]]:
