@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from schedctl import paths
 from schedctl.errors import StateError
+from schedctl.printable import shown
 
 VERSION = 1
 # More are not needed to decide anything.
@@ -107,6 +110,49 @@ def forget_ejections() -> None:
     """A person has decided: nothing is held any more, and counting begins anew."""
     with suppress(OSError):
         paths.ejections_file().unlink(missing_ok=True)
+
+
+def ejections_document() -> dict[str, Any] | None:
+    """For `status`: what was, and what the daemon does next; None where nothing was."""
+    known = read_ejections()
+    if not known.past:
+        return None
+    latest, decision = known.past[-1], known.decision
+    return {
+        "count": len(known.past),
+        "next": decision.next.value if decision else None,
+        "at": _wall_clock(decision.at_ns) if decision and decision.at_ns is not None else None,
+        "why": shown(decision.why) if decision else None,
+        "last": {
+            "kind": latest.kind,
+            "reason": shown(latest.reason),
+            "blame": latest.blame.value,
+            "profile": latest.profile or None,
+            "at": _wall_clock(latest.at_ns),
+        },
+    }
+
+
+def ejections_lines(document: dict[str, Any] | None, ejected: bool, daemon: bool) -> list[str]:
+    """The same for people."""
+    if document is None or document["next"] is None:
+        return ["           nothing attaches again before `schedctl apply`"] if ejected else []
+    why = f"           ({document['why']})"
+    if document["next"] in (Next.RETRY, Next.LAST_GOOD) and not daemon:
+        return ["next       the daemon does not run: nothing attaches before `schedctl apply`", why]
+    what = {
+        Next.RETRY: f"what is selected is attached again at {document['at']}",
+        Next.LAST_GOOD: f"the last good policy is attached at {document['at']}",
+        Next.FALLEN_BACK: "the last good policy runs until `schedctl apply`",
+        Next.HOLD: "nothing attaches again before `schedctl apply`",
+    }
+    return [f"next       {what[Next(document['next'])]}", why]
+
+
+def _wall_clock(at_ns: int) -> str:
+    """As the clock is set now."""
+    ahead_s = (at_ns - time.clock_gettime_ns(time.CLOCK_MONOTONIC)) / 1e9
+    return datetime.fromtimestamp(time.time() + ahead_s, UTC).isoformat(timespec="seconds")
 
 
 def _from_document(document: dict[str, Any]) -> Ejections:

@@ -13,6 +13,7 @@ from typing import Any
 
 from schedctl import paths
 from schedctl.announce import outside_document
+from schedctl.ejections import ejections_document
 from schedctl.errors import StateError
 from schedctl.image.model import PolicyImage
 from schedctl.image.stats import ClassStats, ExitRecord, Quantiles
@@ -70,6 +71,7 @@ def status_document(
         "classes": _classes_document(_threads(kernel, live), live) if live else {},
         "outside": _outside(wanted),
         "quotas": _quotas_document(observation, wanted, quotas),
+        "ejections": ejections_document(),
         "events": kernel.read_events(),
         "daemon": daemon_runs(),
         "counters": _counters(dataclasses.asdict(live.totals)) if live else {},

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 from schedctl import paths
+from schedctl.ejections import ejections_lines
 from schedctl.image.stats import Bounds
 from schedctl.observe import Observation, Owner
 
@@ -28,8 +29,7 @@ def lines(observation: Observation, data: dict[str, Any]) -> list[str]:
         said.append("drift      what runs is not what was selected: see `schedctl plan`")
     if data["last_exit"]:
         said.append(f"last exit  {data['last_exit']['reason']} at {data['last_exit']['at']}")
-    if observation.ejected:
-        said.append("           nothing attaches again before `schedctl apply`")
+    said += ejections_lines(data["ejections"], observation.ejected, data["daemon"])
     said += _warnings(data)
     if observation.live:
         said += ["", *_table(observation, data)]
