@@ -13,9 +13,10 @@ from schedctl.announce import announced, outside_document, outside_lines
 from schedctl.choice import load_selected, loader, standing
 from schedctl.desired import Compiled, compiled_here
 from schedctl.ejections import forget_ejections
-from schedctl.errors import StateError
+from schedctl.errors import PrivilegeError, StateError
 from schedctl.kernel.protocol import Kernel
 from schedctl.lock import locked
+from schedctl.log import Priority, log
 from schedctl.plan import Plan
 from schedctl.profile.persist import standing_change
 from schedctl.reconcile import reconcile
@@ -37,8 +38,11 @@ def apply(kernel: Kernel, request: Request, who: Who, lock_s: float) -> Report:
 def _apply(kernel: Kernel, request: Request, lock_s: float) -> Report:
     found = wanted(request)
     admission = admit(found.assignment)
-    kernel.check()
+    if not request.takeover:
+        kernel.check()
     with locked(paths.lock_file(), lock_s), _noted(request):
+        if request.takeover:
+            take_over(kernel)
         outcome = reconcile(kernel, found.image, found.assignment.policy.cpu_max)
         forget_ejections()
     said = announced(kernel, found)
@@ -52,6 +56,21 @@ def _apply(kernel: Kernel, request: Request, lock_s: float) -> Report:
         },
         changed=outcome.plan.changed,
         problems=(*found.problems, *said.problems, *admission),
+    )
+
+
+def take_over(kernel: Kernel) -> None:
+    """End another's scheduler, for good only where its owner does not attach it again."""
+    other = kernel.sched_state().foreign
+    if other is None:
+        return
+    if not kernel.privileged():
+        raise PrivilegeError("ending another scheduler needs root", "run it as root, for example with sudo")
+    kernel.end_foreign()
+    log(
+        f"{other} was ended by SysRq-S for `apply --takeover`: stop what has attached it, or it comes back",
+        "taken-over",
+        Priority.WARNING,
     )
 
 

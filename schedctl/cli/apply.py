@@ -19,7 +19,8 @@ def run(args: argparse.Namespace) -> Report:
 
     from schedctl.kernel.real import RealKernel
 
-    request = replace(request_to_apply(args.source, args.persist), diff=args.diff)
+    request = request_to_apply(args.source, args.persist)
+    request = replace(request, diff=args.diff, takeover=args.takeover)
     if not args.check:
         return carry_out(RealKernel(), request, myself())
     try:

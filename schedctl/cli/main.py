@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     apply.add_argument("--persist", action="store_true", help="make it the standing choice, across reboots")
     apply.add_argument("--check", action="store_true", help="change nothing; exit 2 where it would")
     apply.add_argument("--diff", action="store_true", help="print each difference")
+    apply.add_argument("--takeover", action="store_true", help="end another scheduler that is attached")
     status = verbs.add_parser("status", parents=[common], help="what the kernel runs, read from the kernel")
     status.add_argument(
         "--watch", nargs="?", type=_seconds, const=2.0, metavar="SECONDS", help="again and again (2)"
