@@ -118,12 +118,12 @@ check-fast: build ## linters, types, unit and property tests; no virtual machine
 	@echo "==> linters and tests without a virtual machine"
 	@$(PYTEST) -m "not lab"
 
-check: host-lab build ## everything, in virtual machines with a sched_ext kernel
+check: host-lab build faulty ## everything, in virtual machines with a sched_ext kernel
 	@tests/lab/bootstrap
 	@echo "==> all tests, two virtual machines at a time"
 	@SCHEDCTL_FUZZ=2000 SCHEDCTL_SETS=10000 $(PYTEST) --durations=10
 
-lab: host-lab build
+lab: host-lab build faulty
 	@tests/lab/bootstrap
 
 lint: build ## only the linters

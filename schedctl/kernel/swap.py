@@ -11,7 +11,7 @@ import _thread
 import errno
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from schedctl.errors import ApplyError, SchedctlError
@@ -177,7 +177,7 @@ def give_slack_back(pins: Pins) -> None:
     identity = pins.identity()
     if identity is None:
         return
-    with pins.map("task_ctxs") as contexts:
+    with suppress(NotAttachedError), pins.map("task_ctxs") as contexts:
         for tid in procfs.thread_ids():
             slack.give_back(contexts, tid, identity)
 
