@@ -192,7 +192,7 @@ class EjectionWatch:
 
 def sentence(decision: Decision, now_ns: int) -> str:
     """What happens next, for people."""
-    wait_s = max(0, (decision.at_ns or now_ns) - now_ns) // SECOND_NS
+    wait_s = -(-max(0, (decision.at_ns or now_ns) - now_ns) // SECOND_NS)  # rounded up
     match decision.next:
         case Next.RETRY:
             return f"attached again in {wait_s} s: {decision.why}"
