@@ -108,6 +108,27 @@ $(TEXTS)/made: $(TEXT_SOURCES)
 # The machines' parts, and the package that they install.
 LAB := tests/lab/bootstrap && packaging/deb lab
 
+# Objects for the tests of swap and ejection, see bpf/fault.bpf.h: never installed.
+FAULTS := other:0 by-name:1 init:2 verifier:3
+.PHONY: faulty
+faulty: bpf
+	@$(foreach fault,$(FAULTS),$(MAKE) -s build/faulty/$(firstword $(subst :, ,$(fault)))/main.bpf.o \
+		FAULT=$(lastword $(subst :, ,$(fault))) &&) true
+
+FAULTY_SOURCES := main attach
+build/faulty/%/main.bpf.o: $(BPF)/main.bpf.o Makefile
+	@mkdir -p $(@D)
+	@echo "    $@"
+	@for part in $(FAULTY_SOURCES); do \
+		$(CLANG) $(BPF_CFLAGS) -DSCHEDCTL_FAULTS=$(FAULT) -emit-llvm -c "bpf/$$part.bpf.c" -o $(@D)/$$part.bc; \
+	done
+	@$(LLVM_LINK) $(filter-out $(FAULTY_SOURCES:%=$(BPF)/parts/%.bpf.bc),$(BPF_PARTS)) \
+		$(FAULTY_SOURCES:%=$(@D)/%.bc) -o $(@D)/main.bc
+	@$(CLANG) $(BPF_TARGET) -c $(@D)/main.bc -o $@.new
+	@$(LLVM_STRIP) -g $@.new
+	@rm $(@D)/*.bc
+	@mv $@.new $@
+
 # --- checks ---------------------------------------------------------------------------------------
 
 .PHONY: check-fast check lint lab fuzz mutants soak demo fresh bench docs-bench docs-features docs-profile
@@ -115,12 +136,12 @@ check-fast: build ## linters, types, unit and property tests; no virtual machine
 	@echo "==> linters and tests without a virtual machine"
 	@$(PYTEST) -m "not lab"
 
-check: host-lab build ## everything, in virtual machines with a sched_ext kernel
+check: host-lab build faulty ## everything, in virtual machines with a sched_ext kernel
 	@$(LAB)
 	@echo "==> all tests, two virtual machines at a time"
 	@SCHEDCTL_FUZZ=2000 SCHEDCTL_SETS=10000 $(PYTEST) --durations=10
 
-lab: host-lab build
+lab: host-lab build faulty
 	@$(LAB)
 
 lint: build ## only the linters

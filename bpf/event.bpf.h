@@ -7,4 +7,7 @@
 /* Tell the reader, if there is one, in the ring buffer of this CPU. */
 void emit(struct task_struct *p, const struct task_ctx *taskc, u32 kind, u64 value);
 
+/* The scheduler has ended. */
+void emit_exit(void);
+
 #endif

@@ -18,8 +18,8 @@ typedef int64_t s64;
 #endif
 
 /* Raised with every change of a struct below. */
-#define ABI_VERSION 3
-/* Raised with every change of struct task_ctx that a running scheduler could not go on with. */
+#define ABI_VERSION 4
+/* Raised with every change of struct task_ctx or period_ctx that another object could not go on with. */
 #define TASK_LAYOUT 1
 
 enum policy_limits {
@@ -40,6 +40,8 @@ enum policy_limits {
 	EVENT_RING_BYTES = 16384, /* per CPU: 256 events */
 	EXIT_REASON_LEN = 128,
 	EXIT_MSG_LEN = 1024,
+	EXIT_DUMP_LEN = 32768, /* the kernel's own default */
+	OBJECT_ID_LEN = 32, /* SHA-256 */
 };
 
 enum policy_order {
@@ -321,6 +323,7 @@ enum event_kind {
 	EVENT_SURPLUS = 3, /* a thread beyond the class's `threads` */
 	EVENT_SLACK = 4, /* the thread's timer slack is to be set to `value` */
 	EVENT_QUOTA = 5, /* a cgroup's cpu.max was set; value: its id */
+	EVENT_EXIT = 6, /* the scheduler has ended: the exit record says why */
 };
 
 /* In the ring buffer of the CPU where it happened. */
@@ -349,6 +352,23 @@ struct exit_record {
 	u64 at_ns; /* CLOCK_MONOTONIC */
 	char reason[EXIT_REASON_LEN];
 	char msg[EXIT_MSG_LEN];
+};
+
+/* What the kernel has dumped of a scheduler that it ejected; before the record. */
+struct exit_dump {
+	char text[EXIT_DUMP_LEN];
+};
+
+/*
+ * Which object runs, and what of its state another one can go on with; written by schedctl
+ * before the attach. Every later version reads it: it may only grow, at its end.
+ */
+struct identity {
+	u32 abi_version;
+	u32 task_layout;
+	u32 task_size; /* of struct task_ctx */
+	u32 slack_at; /* offset of slack_ns in it; slack_asked_ns follows */
+	u8 object_id[OBJECT_ID_LEN]; /* SHA-256 of the object's file */
 };
 
 #endif

@@ -31,7 +31,8 @@
  * CPU, takes the one that runs the least urgent thread of a few candidates, or queues;
  * ops.dispatch lets the previous thread take part with its own key. Classification:
  * classify.bpf.c. Jobs, levels, budgets: job.bpf.c. Queues: queue.bpf.c. Choice:
- * dispatch.bpf.c. Timers: park.bpf.c. Arithmetic: sched_math.h, period_math.h.
+ * dispatch.bpf.c. Timers: park.bpf.c. Attach and end: attach.bpf.c. Arithmetic: sched_math.h,
+ * period_math.h.
  *
  * Limits: a timer ends budgets and quanta, a tick the slices of 4 ms and more. A timer that
  * the kernel has no memory for leaves the tick to end them (nr_timer_failed). Threads of the
@@ -40,11 +41,13 @@
  * of the kernel, for at most one period. A demoted thread that waits in the fair queue when its
  * period ends gets its level back when it next runs.
  */
+#include "attach.bpf.h"
 #include "classify.bpf.h"
 #include "queue.bpf.h"
 #include "job.bpf.h"
 #include "dump.bpf.h"
 #include "event.bpf.h"
+#include "fault.bpf.h"
 #include "park.bpf.h"
 #include "period.bpf.h"
 #include "power.bpf.h"
@@ -70,6 +73,8 @@ void BPF_STRUCT_OPS(schedctl_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	struct task_ctx *taskc = lookup_task(p);
 
+	if (fault_enqueue(p, enq_flags))
+		return;
 	if (!taskc) {
 		enqueue_without_context(p, enq_flags);
 		return;
@@ -272,57 +277,6 @@ void BPF_STRUCT_OPS(schedctl_update_idle, s32 cpu, bool idle)
 		kick(cpu, SCX_KICK_IDLE);
 }
 
-/* Never an error: it would fail the fork, or the attach. */
-s32 BPF_STRUCT_OPS(schedctl_init_task, struct task_struct *p, struct scx_init_task_args *args)
-{
-	struct task_ctx *taskc =
-		bpf_task_storage_get(&task_ctxs, p, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-
-	if (!taskc)
-		return 0;
-	taskc->idle_cpu = -1;
-	taskc->tier = TIER_FAIR;
-	taskc->class_tier = TIER_FAIR;
-	taskc->weight = WEIGHT_ONE;
-	taskc->slice_ns = TICK_MAX_NS;
-	taskc->layout = TASK_LAYOUT;
-	taskc->exec_ns = p->se.sum_exec_runtime;
-	taskc->domain = DOMAIN_SHARED;
-	/* a child has its parent's timer slack, which may be a class's */
-	if (args->fork) {
-		struct task_ctx *parentc = lookup_task(bpf_get_current_task_btf());
-
-		if (parentc) {
-			taskc->slack_ns = parentc->slack_ns;
-			taskc->slack_asked_ns = parentc->slack_asked_ns;
-			taskc->flags |= parentc->flags & TASK_SLACK_LEFT;
-		}
-	}
-	/* a child begins with a slice of debt, or a storm of forks would go before all others */
-	taskc->vtime_tier = TIER_FAIR;
-	taskc->vtime = vnow_of(DOMAIN_SHARED, TIER_FAIR) + (args->fork ? TICK_MAX_NS : 0);
-	return 0;
-}
-
-void BPF_STRUCT_OPS(schedctl_exit_task, struct task_struct *p, struct scx_exit_task_args *args)
-{
-	struct task_ctx *taskc = lookup_task(p);
-
-	if (!taskc)
-		return;
-	leave_class(taskc);
-	count_out(taskc);
-}
-
-/* To another scheduling class of the kernel, for a while or for good. */
-void BPF_STRUCT_OPS(schedctl_disable, struct task_struct *p)
-{
-	struct task_ctx *taskc = lookup_task(p);
-
-	if (taskc)
-		count_out(taskc);
-}
-
 /* Children's weights follow from their parents': every thread looks again. */
 void BPF_STRUCT_OPS(schedctl_cgroup_set_weight, struct cgroup *cgrp, u32 weight)
 {
@@ -363,44 +317,6 @@ void BPF_STRUCT_OPS(schedctl_cpu_offline, s32 cpu)
 	count(nr_cpu_offline);
 }
 
-s32 BPF_STRUCT_OPS_SLEEPABLE(schedctl_init)
-{
-	u32 nr_cpus = scx_bpf_nr_cpu_ids(), domain, queue;
-	s32 err;
-
-	if (DOMAIN_CPU0 + nr_cpus > MAX_DOMAINS) {
-		scx_error("%u CPUs, at most %u", nr_cpus, MAX_DOMAINS - 1);
-		return -22;
-	}
-	bpf_for(domain, 0, DOMAIN_CPU0 + nr_cpus) {
-		bpf_for(queue, 0, NR_QUEUES + 1) {
-			err = scx_bpf_create_dsq(dsq_of(domain, queue), -1);
-			if (err) {
-				scx_error("queue %u of domain %u: error %d", queue, domain, err);
-				return err;
-			}
-		}
-	}
-	err = init_timers(nr_cpus);
-	if (err)
-		scx_error("timers: error %d", err);
-	return err;
-}
-
-void BPF_STRUCT_OPS(schedctl_exit, struct scx_exit_info *ei)
-{
-	u32 zero = 0;
-	struct exit_record *record = bpf_map_lookup_elem(&exit_record, &zero);
-
-	if (!record)
-		return;
-	record->exit_code = ei->exit_code;
-	record->at_ns = bpf_ktime_get_ns();
-	bpf_probe_read_kernel_str(record->reason, sizeof(record->reason), ei->reason);
-	bpf_probe_read_kernel_str(record->msg, sizeof(record->msg), ei->msg);
-	WRITE_ONCE(record->kind, ei->kind);
-}
-
 SEC(".struct_ops.link")
 struct sched_ext_ops schedctl_ops = {
 	.select_cpu = (void *)schedctl_select_cpu,
@@ -425,6 +341,6 @@ struct sched_ext_ops schedctl_ops = {
 	.exit = (void *)schedctl_exit,
 	.flags = SCX_OPS_ENQ_LAST | SCX_OPS_ENQ_EXITING | SCX_OPS_ENQ_MIGRATION_DISABLED |
 		 SCX_OPS_KEEP_BUILTIN_IDLE,
-	.timeout_ms = TIMEOUT_MS,
+	.timeout_ms = FAULT_TIMEOUT_MS,
 	.name = "schedctl",
 };

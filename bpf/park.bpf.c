@@ -17,6 +17,7 @@
 /* Threads brought back by one ops.dispatch; the rest by the next, right after. */
 #define UNPARK_BATCH 8
 #define CLOCK_MONOTONIC 1
+#define EBUSY 16
 
 static void arm(struct cpu_ctx *cpuc, u64 at)
 {
@@ -75,7 +76,8 @@ __hidden s32 init_timers(u32 nr_cpus)
 		if (!timer)
 			return -22;
 		err = bpf_timer_init(&timer->timer, &end_timers, CLOCK_MONOTONIC);
-		if (!err)
+		/* an object that comes back after a swap has its timers still */
+		if (!err || err == -EBUSY)
 			err = bpf_timer_set_callback(&timer->timer, timer_fires);
 		if (err)
 			return err;

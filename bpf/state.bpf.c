@@ -8,6 +8,8 @@ struct domain_ctx_map domain_ctxs SEC(".maps");
 struct class_stats_map class_stats SEC(".maps");
 struct sched_stats_map sched_stats SEC(".maps");
 struct exit_record_map exit_record SEC(".maps");
+struct exit_dump_map exit_dump SEC(".maps");
+struct identity_map identity SEC(".maps");
 struct population_map population SEC(".maps");
 struct end_timer_map end_timers SEC(".maps");
 struct control_map control SEC(".maps");

@@ -163,12 +163,28 @@ struct exit_record_map {
 	__type(value, struct exit_record);
 };
 
+struct exit_dump_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct exit_dump);
+};
+
+struct identity_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct identity);
+};
+
 extern struct task_ctx_map task_ctxs SEC(".maps");
 extern struct cpu_ctx_map cpu_ctxs SEC(".maps");
 extern struct domain_ctx_map domain_ctxs SEC(".maps");
 extern struct class_stats_map class_stats SEC(".maps");
 extern struct sched_stats_map sched_stats SEC(".maps");
 extern struct exit_record_map exit_record SEC(".maps");
+extern struct exit_dump_map exit_dump SEC(".maps");
+extern struct identity_map identity SEC(".maps");
 extern struct population_map population SEC(".maps");
 extern struct end_timer_map end_timers SEC(".maps");
 extern struct control_map control SEC(".maps");

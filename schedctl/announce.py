@@ -8,7 +8,7 @@ from typing import Any
 
 from schedctl.desired import Desired
 from schedctl.errors import Problem
-from schedctl.harm import host_warnings, lost_quotas, unset_slack
+from schedctl.harm import beside_managers, host_warnings, lost_quotas, unset_slack
 from schedctl.kernel.protocol import Kernel
 from schedctl.presence import daemon_runs
 from schedctl.printable import columns, shown
@@ -27,11 +27,13 @@ def announced(kernel: Kernel, found: Desired) -> Announced:
     """For this host; /proc is read in one pass."""
     from schedctl.kernel.hostinfo import with_deadlines
     from schedctl.kernel.procfs import rivals
+    from schedctl.kernel.surroundings import scheduling_managers
 
     threads = rivals()
     problems = (
         *lost_quotas(kernel.quotas(), found.cpu_max),
         *unset_slack(found.image, daemon_runs()),
+        *beside_managers(scheduling_managers()),
         *host_warnings(with_deadlines(found.facts, threads)),
     )
     outside = find_outside(found.compiled.assignment, threads) if found.compiled else ()

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from schedctl.books import Books
 from schedctl.errors import ConflictError, SchedctlError, VerificationError
 from schedctl.image.abi import ABI_VERSION, encode, generation_of, version_of
-from schedctl.kernel.protocol import NR_SLOTS, Kernel
+from schedctl.kernel.protocol import NR_SLOTS, Kernel, SwapReport
+from schedctl.log import Priority, log
 from schedctl.observe import Observation, observe
 from schedctl.plan import Action, Plan
 
@@ -95,6 +96,9 @@ class Apply:
                     policy = encode(plan.desired, 0, FIRST_GENERATION, secrets.randbits(64))
                     kernel.attach(policy)
                     self._switched = True
+                case Action.SWAP:
+                    policy = encode(plan.desired, 0, FIRST_GENERATION, secrets.randbits(64))
+                    _say_swap(kernel.swap(policy))
                 case Action.CHANGE:
                     kernel.clear_class_stats(self._idle, len(plan.desired.classes))
                     self._switched = True
@@ -161,3 +165,22 @@ def _generation(policy: bytes) -> int:
     if len(policy) < 4 or version_of(policy) != ABI_VERSION:
         return 0
     return generation_of(policy)
+
+
+def _say_swap(report: SwapReport) -> None:
+    times = [f"nothing of ours ran for {_ms(report.gap_ns)}"]
+    times.append(f"the longest fork took {_ms(report.longest_fork_ns)}")
+    if report.bypass_ns is not None:
+        times.append(f"the kernel counts {_ms(report.bypass_ns)} in bypass")
+    log(
+        "\n".join([f"the scheduler was replaced by the installed one: {', '.join(times)}", *report.dropped]),
+        "swapped",
+        Priority.NOTICE,
+        gap_ns=report.gap_ns,
+        longest_fork_ns=report.longest_fork_ns,
+        bypass_ns=report.bypass_ns,
+    )
+
+
+def _ms(ns: int) -> str:
+    return f"{ns / 1e6:.1f} ms"

@@ -20,9 +20,10 @@ from schedctl.desired import (
     still_means,
     to_image_copy,
 )
-from schedctl.errors import MissingError, Problem, SchedctlError
+from schedctl.errors import MissingError, PrivilegeError, Problem, SchedctlError
 from schedctl.kernel.protocol import Kernel
 from schedctl.lock import locked
+from schedctl.log import Priority, log
 from schedctl.notes import Notes, notes_for, now_selected
 from schedctl.observe import Observation, observe
 from schedctl.plan import Drift, Plan, find_drift
@@ -69,9 +70,12 @@ def apply(kernel: Kernel, request: Request, who: Who, lock_s: float, timer: Time
     found = wanted(given_by(request))
     compiled = found.desired.compiled
     admission = admit(compiled.assignment) if compiled else ()
-    kernel.check()
+    if not request.takeover:
+        kernel.check()
     errand = Errand(who, "apply", timer, found.notes, request.confirm_within_ns)
     with locked(paths.lock_file(), lock_s):
+        if request.takeover:
+            take_over(kernel)
         cpu_max = allowed(kernel, found)
         outcome = reconcile(kernel, found.desired.image, cpu_max, errand)
     return _report(kernel, request, found.desired, outcome, admission)
@@ -97,6 +101,21 @@ def _report(
         },
         changed=outcome.plan.changed,
         problems=(*desired.problems, *outcome.problems, *said.problems, *admission),
+    )
+
+
+def take_over(kernel: Kernel) -> None:
+    """End another's scheduler, for good only where its owner does not attach it again."""
+    other = kernel.sched_state().foreign
+    if other is None:
+        return
+    if not kernel.privileged():
+        raise PrivilegeError("ending another scheduler needs root", "run it as root, for example with sudo")
+    kernel.end_foreign()
+    log(
+        f"{other} was ended by SysRq-S for `apply --takeover`: stop what has attached it, or it comes back",
+        "taken-over",
+        Priority.WARNING,
     )
 
 

@@ -9,6 +9,7 @@ from fractions import Fraction
 from schedctl.errors import HostError, Problem, Severity
 from schedctl.image.model import PolicyImage
 from schedctl.kernel.protocol import Quota
+from schedctl.printable import shown
 from schedctl.profile.model import CpuMax
 from schedctl.quantity import format_duration
 from schedctl.resolve.facts import HostFacts
@@ -63,6 +64,17 @@ def unset_slack(image: PolicyImage, daemon_runs: bool) -> Iterator[Problem]:
             f"timer slack is not set for {classes}: the daemon does that, and it does not run;"
             " timers go off up to 50us late",
             "systemctl start schedctld",
+        )
+
+
+def beside_managers(names: Sequence[str]) -> Iterator[Problem]:
+    """A warning for each running program that attaches schedulers, or sets priorities, by itself."""
+    for name in names:
+        yield _said(
+            "warning",
+            f"{shown(name)} runs, which sets priorities or attaches schedulers by itself: what it does to a"
+            " thread comes on top of the thread's class, or instead of it",
+            "`schedctl doctor` says what to do about it",
         )
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from schedctl import paths
+from schedctl.ejections import forget_ejections
 from schedctl.errors import ConflictError, PrivilegeError, StateError
 from schedctl.kernel.protocol import Kernel
 from schedctl.lock import locked
@@ -29,6 +30,7 @@ def detach(kernel: Kernel, request: Request, who: Who, lock_s: float, timer: Tim
                 "stop it with its own tool; `echo S > /proc/sysrq-trigger` ends any sched_ext scheduler",
             )
         unnoted = leave(kernel, Notes(Selected.none()), who, "detach", timer)
+        forget_ejections()
     if unnoted:
         raise StateError(
             f"detached, but that is not noted: {unnoted.message}",

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from schedctl.errors import HostError
 from schedctl.image.abi import ABI_VERSION, decode, version_of
 from schedctl.image.model import PolicyImage
 from schedctl.image.stats import ClassStats, ExitRecord, SchedStats
@@ -43,6 +44,8 @@ class Observation:
     """The pin of a scheduler that no longer runs."""
     live: Live | None = None
     last_exit: ExitRecord | None = None
+    outdated: bool = False
+    """Another object is installed than the one that runs."""
 
     @property
     def ejected(self) -> bool:
@@ -83,7 +86,18 @@ def observe(kernel: Kernel) -> Observation:
         leftovers=pinned and not ours,
         live=read_live(kernel) if ours and privileged else None,
         last_exit=last_exit if last_exit is not None and last_exit.kind else None,
+        outdated=ours and privileged and _outdated(kernel),
     )
+
+
+def _outdated(kernel: Kernel) -> bool:
+    """False where it cannot be said: what runs goes on."""
+    try:
+        installed = kernel.object_id()
+    except HostError:
+        return False
+    running = kernel.running_object_id()
+    return running is not None and running != installed
 
 
 def read_live(kernel: Kernel) -> Live:

@@ -73,6 +73,10 @@ def status_socket() -> Path:
     return run_dir() / "status"
 
 
+def ejections_file() -> Path:
+    return run_dir() / "ejections"
+
+
 def selected_file() -> Path:
     return run_dir() / "selected"
 

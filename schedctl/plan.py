@@ -25,6 +25,8 @@ class Action(StrEnum):
     """Load the scheduler and attach it."""
     CHANGE = "change"
     """Give the running scheduler another policy; nothing is detached."""
+    SWAP = "swap"
+    """Replace the running scheduler by the installed one; its policy stays, where the layout is the same."""
 
 
 class Operation(StrEnum):
@@ -111,6 +113,7 @@ class Plan:
         headline = {
             Action.RELEASE: "remove what the ejected scheduler left behind",
             Action.ATTACH: f"attach the scheduler with profile {profile}",
+            Action.SWAP: "replace the running scheduler by the installed one",
             Action.CHANGE: f"change the running scheduler's policy, profile {profile}",
         }
         return [headline[action] for action in self.actions] + [
@@ -168,7 +171,10 @@ def make_plan(desired: PolicyImage, observation: Observation) -> Plan:
         added = tuple(replace(change, mode=Mode.ATTACH) for change in diff(None, desired))
         return Plan(desired, None, None, actions, added)
     changes = diff(live.image, desired)
-    return Plan(desired, live.image, live.generation, (Action.CHANGE,) if changes else (), changes)
+    swap = (Action.SWAP,) if observation.outdated else ()
+    # a policy of another layout is not kept, and the new one comes with the new scheduler
+    change = (Action.CHANGE,) if changes and live.image is not None else ()
+    return Plan(desired, live.image, live.generation, swap + change, changes)
 
 
 def refuse(observation: Observation) -> None:
@@ -182,7 +188,7 @@ def refuse(observation: Observation) -> None:
     if observation.owner is Owner.SCHEDCTL and not observation.privileged:
         raise PrivilegeError("the live policy cannot be read", hint="run it as root, for example with sudo")
     live = observation.live
-    if live is not None and live.abi_version != ABI_VERSION:
+    if live is not None and live.abi_version != ABI_VERSION and not observation.outdated:
         raise ApplyError(
             f"the running scheduler's policy has layout {live.abi_version},"
             f" this schedctl writes layout {ABI_VERSION}",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from schedctl.apply import apply_plan
 from schedctl.books import Errand, KeptBooks
 from schedctl.checkpoint import sweep
+from schedctl.ejections import forget_ejections
 from schedctl.errors import Problem, StateError
 from schedctl.harm import refuse_quotas
 from schedctl.history import read_newest
@@ -15,6 +16,7 @@ from schedctl.image.compile import compile_image
 from schedctl.image.model import PolicyImage
 from schedctl.kernel.hostinfo import read_facts
 from schedctl.kernel.protocol import Kernel
+from schedctl.log import Priority, log
 from schedctl.notes import PreparedNotes, now_selected
 from schedctl.observe import Observation, observe
 from schedctl.pending import Pending
@@ -63,9 +65,18 @@ def reconcile(
     With an errand the notes, the history and what waits for a confirmation change with it.
     """
     kernel.check()
+    if done := kernel.converge():
+        log(done, "converged", Priority.WARNING)
     plan = plan_change(kernel, desired, cpu_max)
     if errand is None:
         return Outcome(plan, apply_plan(kernel, plan))
+    outcome = _with_errand(kernel, plan, cpu_max, errand)
+    if errand.by_person:
+        forget_ejections()
+    return outcome
+
+
+def _with_errand(kernel: Kernel, plan: Plan, cpu_max: CpuMax, errand: Errand) -> Outcome:
     if not plan.changed:
         sweep()
         if errand.notes is not None:
@@ -74,8 +85,8 @@ def reconcile(
     books = KeptBooks(
         errand,
         ran_before(plan.live),
-        Ran(desired, cpu_max, errand.notes.selected if errand.notes else now_selected()),
-        Action.ATTACH in plan.actions,
+        Ran(plan.desired, cpu_max, errand.notes.selected if errand.notes else now_selected()),
+        bool({Action.ATTACH, Action.SWAP} & set(plan.actions)),
     )
     observation = apply_plan(kernel, plan, books)
     return Outcome(plan, observation, books.number, books.pending_now, tuple(books.problems))

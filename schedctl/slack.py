@@ -3,11 +3,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Protocol
+
 from schedctl.image.abi import Heading
 from schedctl.image.task import TaskContext
 
 
-def given_back(context: TaskContext, now_ns: int) -> int | None:
+class SlackKept(Protocol):
+    """A thread's timer slack before a class asked for another, and what it asked for; 0 = none did."""
+
+    @property
+    def slack_ns(self) -> int: ...
+
+    @property
+    def slack_asked_ns(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SlackRecord:
+    """All that is read of a context whose layout is not ours."""
+
+    slack_ns: int
+    slack_asked_ns: int
+
+
+def given_back(context: SlackKept, now_ns: int) -> int | None:
     """What it had before a class asked; None where that is so, or the thread has since set its own."""
     if context.slack_ns and now_ns == context.slack_asked_ns != context.slack_ns:
         return context.slack_ns

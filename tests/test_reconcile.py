@@ -325,3 +325,60 @@ def test_generations_survive_a_refused_flip() -> None:
     assert generation_of(kernel.slots[1]) == 2
     reconcile(kernel, A)
     assert decode(kernel.slots[kernel.active]) == (A, 1, 0)
+
+
+def upgraded() -> FakeKernel:
+    kernel = attached()
+    kernel.installed = "b" * 64
+    return kernel
+
+
+def test_another_object_is_swapped_and_the_same_one_adopted() -> None:
+    kernel = upgraded()
+    plan = plan_change(kernel, A)
+    assert (plan.actions, plan.changes, plan.changed) == ((Action.SWAP,), (), True)
+    assert plan.lines() == ["replace the running scheduler by the installed one"]
+    outcome = reconcile(kernel, A)
+    assert (outcome.observation.image, outcome.observation.generation) == (A, 1)
+    assert kernel.object == kernel.installed
+    assert kernel.calls[-2:] == ["load", "swap"]
+    assert not reconcile(kernel, A).plan.changed
+
+
+def test_an_upgrade_and_another_policy_are_both_done() -> None:
+    kernel = upgraded()
+    outcome = reconcile(kernel, B)
+    assert outcome.plan.actions == (Action.SWAP, Action.CHANGE)
+    assert (outcome.observation.image, outcome.observation.generation) == (B, 2)
+
+
+@pytest.mark.parametrize("call", ["load", "swap"])
+def test_a_refused_swap_leaves_what_ran(call: str) -> None:
+    kernel = upgraded()
+    kernel.fail = call
+    with pytest.raises(ApplyError):
+        reconcile(kernel, B)
+    assert (observe(kernel).image, kernel.object) == (A, "a" * 64)
+    assert reconcile(kernel, B).observation.image == B
+
+
+def test_a_policy_of_another_layout_is_replaced_with_its_scheduler() -> None:
+    kernel = upgraded()
+    kernel.slots[kernel.active] = bytes([99, 0, 0, 0]) + kernel.slots[kernel.active][4:]
+    outcome = reconcile(kernel, B)
+    assert outcome.plan.actions == (Action.SWAP,)
+    assert (outcome.observation.image, outcome.observation.generation) == (B, 1)
+
+
+def test_without_an_object_what_runs_goes_on() -> None:
+    kernel = attached()
+    kernel.installed = None
+    assert reconcile(kernel, B).plan.actions == (Action.CHANGE,)
+
+
+def test_an_interrupted_swap_is_ended_first() -> None:
+    kernel = attached()
+    kernel.eject(ExitRecord(64, 0, 1))
+    kernel.interrupted = True
+    assert not reconcile(kernel, A).plan.changed
+    assert kernel.running

@@ -17,4 +17,4 @@ def run(args: argparse.Namespace) -> Report:
         from schedctl.cli.plan import report_here
 
         return report_here(what, args.diff)
-    return asked(args, carried_out(request_to_apply(what, args.diff, limit_ns)))
+    return asked(args, carried_out(request_to_apply(what, args.diff, limit_ns, args.takeover)))

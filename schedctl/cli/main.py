@@ -99,6 +99,7 @@ def _add_changing(verbs: argparse._SubParsersAction[_Parser], common: _Parser) -
     apply.add_argument("--diff", action="store_true", help="print each difference")
     within = "what ran before comes back unless confirmed in time: 60s; 0 = no (60s on a remote terminal)"
     apply.add_argument("--confirm-within", metavar="TIME", help=within)
+    apply.add_argument("--takeover", action="store_true", help="end another scheduler that is attached")
     confirm = verbs.add_parser("confirm", parents=[common], help="keep what was applied with a time limit")
     confirm.add_argument("--settled", action="store_true", help=argparse.SUPPRESS)
     rollback = verbs.add_parser("rollback", parents=[common], help="back to what ran before")

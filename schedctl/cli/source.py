@@ -86,10 +86,12 @@ def to_plan(word: str | None) -> Wanted:
     return wanted(Given() if selected.choice is Choice.NONE else Given(selected))
 
 
-def request_to_apply(what: Given, diff: bool = False, within_ns: int | None = None) -> Request:
+def request_to_apply(
+    what: Given, diff: bool = False, within_ns: int | None = None, takeover: bool = False
+) -> Request:
     """What is not followed is copied beside where it will be selected; StateError, PrivilegeError."""
     copy = None if what.copy is None else _prepare(what.copy)
-    return Request(Verb.APPLY, what.selected, copy, what.standing, within_ns, diff)
+    return Request(Verb.APPLY, what.selected, copy, what.standing, within_ns, diff, takeover)
 
 
 def _prepare(data: bytes) -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 from schedctl import paths
 from schedctl.announce import outside_document
 from schedctl.cli.waits import held_now, pending_now
+from schedctl.ejections import ejections_document
 from schedctl.errors import StateError
 from schedctl.figures import digest, figures
 from schedctl.image.model import PolicyImage
@@ -76,6 +77,7 @@ def status_document(
         "quotas": _quotas_document(observation, wanted, quotas),
         "pending": pending_now(),
         "held": held_now(observation.owner is Owner.SCHEDCTL),
+        "ejections": ejections_document(),
         "events": kernel.read_events(),
         "daemon": daemon is not None or daemon_runs(),
         "answers": daemon is not None,

@@ -10,6 +10,7 @@ from typing import Any
 
 from schedctl import paths
 from schedctl.cli.waits import wait_lines
+from schedctl.ejections import ejections_lines
 from schedctl.observe import Observation, Owner
 
 _WIDTH = 99
@@ -31,8 +32,7 @@ def lines(observation: Observation, data: dict[str, Any]) -> list[str]:
         said.append("drift      what runs is not what was selected: see `schedctl plan`")
     if data["last_exit"]:
         said.append(f"last exit  {data['last_exit']['reason']} at {data['last_exit']['at']}")
-    if data["ejected"]:
-        said.append("           nothing attaches again before `schedctl apply`")
+    said += ejections_lines(data["ejections"], data["ejected"], data["daemon"])
     said += [*wait_lines(data), *_warnings(data)]
     if data["classes"]:
         said += ["", *_table(data["classes"])]

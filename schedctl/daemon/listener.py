@@ -46,6 +46,7 @@ class Listener:
         self._retry_at: float | None = None
         self._walk_again_at = 0.0
         self._lost = 0  # since the last walk
+        self._ended = False
         self.quotas_changed = False
         """A quota was set since it was last made False."""
 
@@ -83,6 +84,7 @@ class Listener:
         if self._source is None:
             return
         events = self._source.read()
+        self._ended |= any(event.kind is EventKind.EXIT for event in events)
         heading = self._heading()
         if heading is None:
             return
@@ -90,6 +92,11 @@ class Listener:
         self._asked |= {event.tid for event in events if event.kind is EventKind.SLACK}
         self.look()
         self._settle()
+
+    def take_ended(self) -> bool:
+        """Whether the scheduler has told since the last call that it has ended."""
+        ended, self._ended = self._ended, False
+        return ended
 
     def look(self) -> None:
         """Two counters tell what the events may not: that some were lost, that a quota was set."""

@@ -17,19 +17,33 @@ from schedctl.clock import boot_id
 from schedctl.daemon import notify
 from schedctl.daemon.confirmation import WHO, Confirmation
 from schedctl.daemon.control import Asked
+from schedctl.daemon.ejection import EjectionWatch, LastGood, sentence
 from schedctl.daemon.files import Followed, Signature, followed
 from schedctl.daemon.listener import Listener
 from schedctl.daemon.quota import QuotaWatch
 from schedctl.daemon.sockets import Sockets
 from schedctl.daemon.triggers import Trigger, TriggerQueue
 from schedctl.desired import desired_by
-from schedctl.errors import EXIT_OK, InternalError, Problem, SchedctlError, format_problem
+from schedctl.ejections import Decision, Ejection, Next
+from schedctl.errors import (
+    EXIT_OK,
+    ApplyError,
+    InternalError,
+    Problem,
+    SchedctlError,
+    VerificationError,
+    format_problem,
+)
+from schedctl.image.model import PolicyImage
 from schedctl.kernel.protocol import Kernel
+from schedctl.last_good import last_good
 from schedctl.lock import LockHeldError, locked
 from schedctl.log import Priority, begin, log
 from schedctl.messages import Kind
 from schedctl.observe import Observation, Owner, observe
 from schedctl.printable import shown
+from schedctl.profile.model import CpuMax
+from schedctl.ran import policy_hash
 from schedctl.reconcile import Outcome, reconcile
 from schedctl.report import Report, report_of
 from schedctl.request import carry_out
@@ -62,6 +76,7 @@ class Daemon:
         watcher: Watcher,
         clock: Callable[[], float] = time.monotonic,
         timer: Timer | None = None,
+        last_good: LastGood = last_good,
     ) -> None:
         self._kernel = kernel
         self._clock = clock
@@ -75,8 +90,8 @@ class Daemon:
         self._queue = queue
         self._watcher = watcher
         self._seen: Signature = ()
+        self._ejections = EjectionWatch(kernel, clock, last_good)
         self._attached = False  # our scheduler ran when last looked
-        self._ejected = False  # it ended without us; only a person attaches again
         self._said = ""
         self._warned: tuple[Problem, ...] = ()
 
@@ -118,7 +133,10 @@ class Daemon:
 
     def _next(self) -> set[Trigger]:
         """The next trigger with all that come right behind it; none when it is time for something else."""
-        duties = (self._listener, self._quotas, self._confirmation, self._journal, self._sockets)
+        duties = (
+            *(self._listener, self._quotas, self._confirmation, self._journal, self._sockets),
+            self._ejections,
+        )
         times = (self._tick_at, *(duty.due_at() for duty in duties))
         waits = [at - self._clock() for at in times if at is not None]
         try:
@@ -152,6 +170,9 @@ class Daemon:
             self._reconcile()
         self._listener.due()
         self._journal.flush()
+        due_at = self._ejections.due_at()
+        if self._listener.take_ended() or (due_at is not None and due_at <= self._clock()):
+            self._reconcile()
         if self._listener.quotas_changed:
             self._listener.quotas_changed = False
             self._quotas.look(self._attached)
@@ -159,6 +180,7 @@ class Daemon:
             with locked(paths.lock_file(), LOCK_S):
                 if self._quotas.detach():
                     self._attached = False
+                    self._ejections.detached()
             self._listener.follow()
 
     def _carry_out(self, asked: Asked) -> None:
@@ -201,44 +223,84 @@ class Daemon:
         self._seen = files.signature()
 
     def _attempt(self) -> None:
+        if done := self._kernel.converge():
+            log(done, "converged", Priority.WARNING)
         observation = observe(self._kernel)
+        self._attached = observation.owner is Owner.SCHEDCTL
         selected = read_selected(paths.selected_file())
-        if self._held(observation, selected):
-            return
-        desired = desired_by(selected, loader())
-        if desired is None:
-            self._say_idle(selected)
-            return
-        if observation.owner is not Owner.SCHEDCTL and self._held_by_mark():
-            return
-        admission = admit(desired.compiled.assignment) if desired.compiled else ()
-        self._quotas.cpu_max = desired.cpu_max
-        errand = Errand(WHO, FOLLOW, timer=None)
-        outcome = reconcile(self._kernel, desired.image, desired.cpu_max, errand)
-        self._confirmation.look(outcome.observation)
-        self._attached, self._ejected = True, False
-        self._say_outcome(outcome)
-        self._say_warnings((*desired.problems, *admission, *outcome.problems))
+        decision = self._decided(observation, selected)
+        if decision is None:
+            self._follow(selected)
+        elif decision.next is Next.LAST_GOOD and self._ejections.is_due(decision):
+            good = self._ejections.good()
+            if good is not None and good.image is not None:
+                self._run(good.image, good.cpu_max, ())
+        elif decision.next is Next.RETRY and self._ejections.is_due(decision):
+            self._follow(selected)
 
-    def _held(self, observation: Observation, selected: Selected) -> bool:
-        """Whether our scheduler ended without us: then nothing attaches before a person applies."""
-        ours = observation.owner is Owner.SCHEDCTL
-        if ours or selected.choice is Choice.NONE:
-            self._attached, self._ejected = ours, False
-            return False
-        if not (observation.ejected or self._attached or self._ejected):
-            return False
-        self._attached, self._ejected = False, True
-        record = observation.last_exit
-        reason = record.text if record else "unknown"
+    def _follow(self, selected: Selected) -> None:
+        """What was selected is to run."""
+        try:
+            desired = desired_by(selected, loader())
+            if desired is None:
+                self._say_idle(selected)
+                return
+            if not self._attached and self._held_by_mark():
+                return
+            admission = admit(desired.compiled.assignment) if desired.compiled else ()
+        except SchedctlError:
+            self._ejections.postponed()
+            raise
+        self._run(desired.image, desired.cpu_max, (*desired.problems, *admission))
+
+    def _run(self, image: PolicyImage, cpu_max: CpuMax, problems: tuple[Problem, ...]) -> None:
+        self._quotas.cpu_max = cpu_max
+        try:
+            outcome = reconcile(self._kernel, image, cpu_max, Errand(WHO, FOLLOW, timer=None))
+        except (ApplyError, VerificationError) as error:
+            if self._ejections.due_at() is not None:
+                self._ejections.failed(policy_hash(image), image.profile, error)
+            raise
+        except SchedctlError:
+            self._ejections.postponed()
+            raise
+        self._confirmation.look(outcome.observation)
+        self._attached = True
+        self._ejections.attached()
+        self._say_outcome(outcome)
+        self._say_warnings((*problems, *outcome.problems))
+
+    def _decided(self, observation: Observation, selected: Selected) -> Decision | None:
+        """What was decided when our scheduler ended without us; None where what is selected is followed."""
+        known, ejection = self._ejections.look(observation, selected)
+        if selected.choice is Choice.NONE or known.decision is None:
+            return None
+        if known.decision.next is Next.FALLEN_BACK and not self._attached:
+            return None
+        if self._attached and known.decision.next is not Next.FALLEN_BACK:
+            return None  # a person has attached it
+        if ejection is not None:
+            self._say_ejection(ejection, known.decision, observation)
+        else:
+            notify.status(sentence(known.decision, self._ejections.now_ns()))
+        return known.decision
+
+    def _say_ejection(self, ejection: Ejection, decision: Decision, observation: Observation) -> None:
+        record = observation.last_exit if observation.ejected else None
+        self._said = ""  # the same again is news
         self._say(
-            f"the scheduler has ended: {reason}; nothing attaches before `schedctl apply`",
+            f"the scheduler has ended: {ejection.reason}; {sentence(decision, self._ejections.now_ns())}",
             "ejected",
             Priority.ERROR,
-            exit_kind=record.kind_name if record else None,
-            exit_reason=reason,
+            ejection.profile or None,
+            exit_kind=ejection.kind if record else None,
+            exit_reason=ejection.reason,
+            exit_msg=record.msg if record else None,
+            blame=ejection.blame.value,
+            next=decision.next.value,
+            policy=ejection.policy or None,
+            dump=(self._kernel.read_exit_dump() or None) if record else None,
         )
-        return True
 
     def _held_by_mark(self) -> bool:
         """Whether another boot ended before its policy had proved itself: a person decides."""

@@ -9,7 +9,13 @@ from contextlib import suppress
 from schedctl import __version__
 from schedctl.daemon import notify
 from schedctl.daemon.loop import Daemon
-from schedctl.daemon.triggers import SeatWatcher, TriggerQueue, Watcher, install_signal_handlers
+from schedctl.daemon.triggers import (
+    SeatWatcher,
+    TriggerQueue,
+    UeventWatcher,
+    Watcher,
+    install_signal_handlers,
+)
 from schedctl.errors import EXIT_OK, ConflictError, SchedctlError
 from schedctl.kernel.protocol import Kernel
 from schedctl.kernel.real import RealKernel
@@ -43,6 +49,7 @@ def _run(kernel: Kernel) -> None:
     install_signal_handlers(queue)
     watcher = Watcher(queue)
     SeatWatcher(queue)
+    UeventWatcher(queue)
     try:
         Daemon(kernel, queue, watcher).run(notify.watchdog_s())
     finally:

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import select
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -50,6 +52,12 @@ class Trigger(StrEnum):
 
 # Who keeps one of these readable without end wakes the daemon no oftener than this.
 PAUSES_S = {Trigger.EVENTS: 0.1, Trigger.STATUS: 0.1, Trigger.CONTROL: 0.0}
+
+
+NETLINK_KOBJECT_UEVENT = 15
+UEVENTS_OF_THE_KERNEL = 1
+UEVENT_BYTES = 8192
+UEVENT_ENDED = b"remove@/kernel/sched_ext/"
 
 
 class TriggerQueue:
@@ -197,6 +205,31 @@ class SeatWatcher:
             poll.poll(monitor.get_timeout_ms())
             monitor.flush()
             self._queue.put(Trigger.FILES)
+
+
+class UeventWatcher:
+    """The kernel tells user space when a scheduler has left: also where ops.exit could not."""
+
+    def __init__(self, queue: TriggerQueue) -> None:
+        self._queue = queue
+        threading.Thread(target=self._run, name="uevents", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            events = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, NETLINK_KOBJECT_UEVENT)
+            events.bind((0, UEVENTS_OF_THE_KERNEL))
+        except OSError as error:
+            log(f"no uevents to follow: {error.strerror}; the scheduler itself still tells", "unwatched")
+            return
+        while True:
+            try:
+                message = events.recv(UEVENT_BYTES)
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    return
+                message = UEVENT_ENDED  # some were lost
+            if message.startswith(UEVENT_ENDED):
+                self._queue.put(Trigger.FILES)
 
 
 def install_signal_handlers(queue: TriggerQueue) -> None:

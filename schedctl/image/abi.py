@@ -21,7 +21,7 @@ from schedctl.image.btf import Btf
 from schedctl.image.model import ImageClass, PolicyImage
 from schedctl.profile.model import Order, Overrun, Power, RateStep, Recovery, Tier
 
-ABI_VERSION = 3
+ABI_VERSION = 4
 TASK_LAYOUT = 1
 MAX_CLASSES = 256
 NAME_LEN = 32
@@ -32,6 +32,8 @@ MAX_RM_STEPS = 8
 EVENT_RING_BYTES = 16384
 EXIT_REASON_LEN = 128
 EXIT_MSG_LEN = 1024
+EXIT_DUMP_LEN = 32768
+OBJECT_ID_LEN = 32
 COMM_LEN = 16
 
 ORDERS = (Order.EDF, Order.FIXED_PRIORITY)
@@ -185,6 +187,17 @@ class ExitRecord(Structure):
     ]
 
 
+class ExitDump(Structure):
+    _fields_ = [("text", c_char * EXIT_DUMP_LEN)]
+
+
+class Identity(Structure):
+    _fields_ = [
+        *_fields(c_uint32, "abi_version task_layout task_size slack_at"),
+        ("object_id", c_uint8 * OBJECT_ID_LEN),
+    ]
+
+
 STRUCTS: dict[str, type[Structure]] = {
     "rm_step": RmStep,
     "policy_class": PolicyClass,
@@ -199,6 +212,8 @@ STRUCTS: dict[str, type[Structure]] = {
     "event": Event,
     "control": Control,
     "exit_record": ExitRecord,
+    "exit_dump": ExitDump,
+    "identity": Identity,
 }
 HEAD_SIZE = ctypes.sizeof(Policy)
 TABLES = (PolicyBucket, PolicyRule, PolicyPattern)

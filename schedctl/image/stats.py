@@ -24,9 +24,13 @@ EXIT_KINDS = {
     65: "unreg_bpf",
     66: "unreg_kern",
     67: "sysrq",
+    68: "parent",
+    69: "parent_kill",
     1024: "error",
     1025: "error_bpf",
     1026: "error_stall",
+    1027: "error_reenq",
+    1028: "error_rescue",
 }
 
 Bounds = tuple[int, int | None]

@@ -31,6 +31,7 @@ class EventKind(IntEnum):
     SURPLUS = 3
     SLACK = 4
     QUOTA = 5
+    EXIT = 6
 
 
 @dataclass(frozen=True, slots=True)

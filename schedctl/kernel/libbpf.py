@@ -19,6 +19,8 @@ OLDEST = (1, 4)
 _MAP_TYPE_ARRAY = 2
 _MAP_TYPE_RINGBUF = 27
 _F_INNER_MAP = 1 << 12
+_ATTACH_STRUCT_OPS = 44  # enum bpf_attach_type
+_LINK_INFO = "<IIIIII"  # type, id, prog_id, (hole), map_id of a struct_ops link
 _WARN = 0
 _PRINT = ctypes.CFUNCTYPE(c_int, c_int, c_char_p, c_void_p)
 _INFO_BYTES = 256
@@ -37,6 +39,8 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "bpf_map__attach_struct_ops": (c_void_p, [c_void_p]),
     "bpf_link__fd": (c_int, [c_void_p]),
     "bpf_link__destroy": (c_int, [c_void_p]),
+    "bpf_map__reuse_fd": (c_int, [c_void_p, c_int]),
+    "bpf_link_create": (c_int, [c_int, c_int, c_int, c_void_p]),
     "bpf_link_detach": (c_int, [c_int]),
     "bpf_obj_pin": (c_int, [c_int, c_char_p]),
     "bpf_obj_get": (c_int, [c_char_p]),
@@ -235,12 +239,20 @@ class Object:
         """A map of the loaded object; closed with the object."""
         return Map.from_fd(library().bpf_map__fd(self._map(name)))
 
+    def reuse(self, name: str, fd: int) -> None:
+        """Before `load`: the object's map is to be this one."""
+        _checked(library().bpf_map__reuse_fd(self._map(name), fd))
+
     def attach_struct_ops(self, name: str) -> Link:
+        """For the first time: it is made known to the kernel before."""
         ctypes.set_errno(0)
         pointer = library().bpf_map__attach_struct_ops(self._map(name))
         if not pointer:
             raise last_error()
-        return Link(pointer)
+        try:
+            return Link(os.dup(library().bpf_link__fd(pointer)))
+        finally:
+            library().bpf_link__destroy(pointer)  # closes its own descriptor
 
     def _map(self, name: str) -> int:
         pointer = library().bpf_object__find_map_by_name(self._pointer, name.encode())
@@ -252,26 +264,36 @@ class Object:
         library().bpf_object__close(self._pointer)
 
 
+@dataclass(slots=True)
 class Link:
-    """A link of this process; closing it detaches unless it is pinned."""
+    """A struct_ops link's file descriptor: closing the last one detaches, unless it is pinned. OSError."""
 
-    def __init__(self, pointer: int) -> None:
-        self._pointer = pointer
+    fd: int
+
+    @classmethod
+    def of_struct_ops(cls, ops: Map) -> Link:
+        """Attach the scheduler whose struct_ops map this is; also one that was detached before."""
+        return cls(_checked(library().bpf_link_create(ops.fd, 0, _ATTACH_STRUCT_OPS, None)))
+
+    @classmethod
+    def from_pin(cls, path: str) -> Link:
+        return cls(_checked(library().bpf_obj_get(path.encode())))
+
+    def attached(self) -> bool:
+        """Whether nobody has detached it; also true of a scheduler that the kernel has ejected."""
+        info, length = ctypes.create_string_buffer(_INFO_BYTES), c_uint32(_INFO_BYTES)
+        _checked(library().bpf_obj_get_info_by_fd(self.fd, info, byref(length)))
+        return bool(struct.unpack_from(_LINK_INFO, info.raw)[4])
+
+    def detach(self) -> None:
+        """BPF_LINK_DETACH: returns when the scheduler has ended."""
+        _checked(library().bpf_link_detach(self.fd))
 
     def pin(self, path: str) -> None:
-        _checked(library().bpf_obj_pin(library().bpf_link__fd(self._pointer), path.encode()))
+        _checked(library().bpf_obj_pin(self.fd, path.encode()))
 
     def close(self) -> None:
-        library().bpf_link__destroy(self._pointer)
-
-
-def detach_pinned_link(path: str) -> None:
-    """BPF_LINK_DETACH: returns when the scheduler has ended. OSError."""
-    fd = _checked(library().bpf_obj_get(path.encode()))
-    try:
-        _checked(library().bpf_link_detach(fd))
-    finally:
-        os.close(fd)
+        os.close(self.fd)
 
 
 def _checked(result: int) -> int:

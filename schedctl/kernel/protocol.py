@@ -52,6 +52,23 @@ class Quota:
     unit: str
 
 
+@dataclass(frozen=True, slots=True)
+class SwapReport:
+    """How long nothing of ours ran, and what the new scheduler did not take over."""
+
+    gap_ns: int
+    """From the detach to the kernel's word that the new one runs."""
+    longest_fork_ns: int
+    """What a thread waited at most to be made meanwhile."""
+    bypass_ns: int | None
+    """How long the new one's attach kept all schedulers' queues out of use, by the kernel's own clock."""
+    dropped: tuple[str, ...] = ()
+
+
+def nothing() -> None:
+    """Nothing is to be done before a detach."""
+
+
 ChooseSlack = Callable[[TaskContext, int], int | None]
 """A thread's context and its timer slack now, in ns -> what it is to be; None = leave it."""
 
@@ -110,6 +127,26 @@ class Kernel(Protocol):
         """
         ...
 
+    def object_id(self) -> str:
+        """Which object an attach would load; HostError where there is none."""
+        ...
+
+    def running_object_id(self) -> str | None:
+        """Which one the running scheduler is of; None where nothing is pinned, or does not tell."""
+        ...
+
+    def swap(self, policy: bytes, before_detach: Callable[[], None] = nothing) -> SwapReport:
+        """Replace the running scheduler by the installed object; policy and figures stay where they can.
+
+        `policy` is used where the running one's has another layout; it goes into slot 0. What is refused
+        before `before_detach` has not touched what runs; ApplyError afterwards: it runs again.
+        """
+        ...
+
+    def converge(self) -> str | None:
+        """End a swap that was killed, one way or the other: what was done, or None. Under the lock."""
+        ...
+
     def active_slot(self) -> int: ...
 
     def read_policy(self, slot: int) -> bytes: ...
@@ -138,6 +175,14 @@ class Kernel(Protocol):
 
     def read_exit_record(self) -> ExitRecord | None:
         """None where nothing is pinned."""
+        ...
+
+    def read_exit_dump(self) -> str:
+        """What the kernel has dumped of the scheduler that it ejected; "" where there is nothing."""
+        ...
+
+    def end_foreign(self) -> None:
+        """End another's scheduler, as SysRq-S does: its owner may attach it again. ApplyError."""
         ...
 
     def listen(self) -> EventSource:

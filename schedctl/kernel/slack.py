@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TypeVar
 
+from schedctl.image.identity import Identity
 from schedctl.image.task import TaskContext, decode_task
 from schedctl.kernel import libbpf
 from schedctl.kernel.protocol import ChooseSlack
+from schedctl.slack import SlackKept, SlackRecord, given_back
 
 _PIDFD_THREAD = os.O_EXCL  # Linux 6.9: any thread, not only the first of a process
 _LOOKS = 3
+T = TypeVar("T", bound=SlackKept)
 
 
 def context_of(contexts: libbpf.Map, pidfd: int) -> TaskContext | None:
@@ -44,8 +49,24 @@ def thread_pidfd(tid: int) -> Iterator[int | None]:
 
 def set_slack(contexts: libbpf.Map, tid: int, choose: ChooseSlack) -> bool:
     """See protocol.Kernel.set_slack."""
+    return _set_slack(lambda pidfd: context_of(contexts, pidfd), tid, choose)
+
+
+def give_back(contexts: libbpf.Map, tid: int, identity: Identity) -> bool:
+    """To a thread whose context has any layout, which `identity` tells; whether it has another slack now."""
+
+    def look(pidfd: int) -> SlackRecord | None:
+        try:
+            return SlackRecord(*identity.slack_of(contexts.lookup(pidfd)))
+        except (OSError, ValueError):
+            return None
+
+    return _set_slack(look, tid, given_back)
+
+
+def _set_slack(look: Callable[[int], T | None], tid: int, choose: Callable[[T, int], int | None]) -> bool:
     with thread_pidfd(tid) as pidfd:
-        if pidfd is None or (context := context_of(contexts, pidfd)) is None or not context.slack_ns:
+        if pidfd is None or (context := look(pidfd)) is None or not context.slack_ns:
             return False
         try:
             file = os.open(f"/proc/{tid}/timerslack_ns", os.O_RDWR | os.O_CLOEXEC)
@@ -54,14 +75,16 @@ def set_slack(contexts: libbpf.Map, tid: int, choose: ChooseSlack) -> bool:
         try:
             with suppress(PermissionError):  # said of threads that live: the daemon has no CAP_KILL
                 signal.pidfd_send_signal(pidfd, 0)
-            return _settle(contexts, pidfd, file, context, choose)
+            return _settle(partial(look, pidfd), file, context, choose)
         except OSError:  # it has ended
             return False
         finally:
             os.close(file)
 
 
-def _settle(contexts: libbpf.Map, pidfd: int, file: int, context: TaskContext, choose: ChooseSlack) -> bool:
+def _settle(
+    look: Callable[[], T | None], file: int, context: T, choose: Callable[[T, int], int | None]
+) -> bool:
     """Write, and look again: the thread may have changed its class in between, without seeing the value."""
     before_ns = now_ns = _read(file)
     for _ in range(_LOOKS):
@@ -70,7 +93,7 @@ def _settle(contexts: libbpf.Map, pidfd: int, file: int, context: TaskContext, c
             break
         _write(file, wanted_ns)
         now_ns = wanted_ns
-        again = context_of(contexts, pidfd)
+        again = look()
         if again is None:
             break
         if not again.slack_ns:  # it left its class before it saw the value: nobody would give it back

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from schedctl.errors import HostError
+from schedctl.errors import ApplyError, HostError
 from schedctl.harm import isolated
 from schedctl.kernel.protocol import DISABLED, SchedState
 
@@ -14,6 +14,7 @@ SCHED_EXT = Path("/sys/kernel/sched_ext")
 BTF = Path("/sys/kernel/btf/vmlinux")
 CPUS = Path("/sys/devices/system/cpu")
 COMMAND_LINE = Path("/proc/cmdline")
+SYSRQ = Path("/proc/sysrq-trigger")
 OFF_WORD = "schedctl=off"
 
 
@@ -83,3 +84,13 @@ def check_not_off() -> None:
     """The way out on the kernel command line holds for everything that attaches."""
     if OFF_WORD in COMMAND_LINE.read_text().split():
         raise HostError(f"{OFF_WORD} is on the kernel command line", "boot without it to use schedctl again")
+
+
+def end_by_sysrq() -> None:
+    """The kernel's own way out of any sched_ext scheduler; returns before it has ended. ApplyError."""
+    try:
+        SYSRQ.write_text("S")
+    except OSError as error:
+        raise ApplyError(
+            f"cannot write {SYSRQ}: {error.strerror}", "stop the other scheduler first"
+        ) from error

@@ -5,7 +5,7 @@ import signal
 import sys
 
 from schedctl.kernel.libbpf import Object
-from schedctl.kernel.real import OPS_MAP
+from schedctl.kernel.pins import OPS_MAP
 
 
 def main() -> None:

@@ -18,12 +18,14 @@ from schedctl.daemon.files import Followed
 from schedctl.daemon.loop import Daemon
 from schedctl.daemon.quota import GRACE_S
 from schedctl.daemon.triggers import Trigger, TriggerQueue
+from schedctl.ejections import forget_ejections
 from schedctl.image.stats import ExitRecord, SchedStats
 from schedctl.image.task import Event, EventKind
 from schedctl.kernel.protocol import Quota
 from schedctl.lock import locked
 from schedctl.observe import observe
 from schedctl.profile import load_profile
+from schedctl.ran import Ran
 from schedctl.reconcile import desired_image, reconcile
 from schedctl.selected import Selected, write_selected
 from tests import process
@@ -31,6 +33,7 @@ from tests.armed import ArmedTimers
 from tests.kernel.fake import FakeKernel
 
 EDITED = "schedctl: 1\nname: edited\nclasses:\n  game: {match: [{comm: game}], level: %s}\n"
+SYSRQ = ExitRecord(67, 0, 1, "disabled by sysrq-S")
 STALL = ExitRecord(1026, 0, 1, "runnable task stall", "cc1[7] did not run for 30s")
 
 Step = Callable[[], Trigger | None]
@@ -64,6 +67,7 @@ class World:
         self._told: list[str] = []
         self.now = 0.0
         self.timers = ArmedTimers()
+        self.good: Ran | None = None
 
     def watch(self, files: Followed) -> None:
         self.watched.append(set(files.to_watch()))
@@ -75,7 +79,7 @@ class World:
         """The events of one life of the daemon; it is stopped after the last step."""
         self.entries, self.watched = [], []
         queue = Script(steps)
-        Daemon(self.kernel, queue, self, lambda: self.now, self.timers).run(None)
+        Daemon(self.kernel, queue, self, lambda: self.now, self.timers, lambda: self.good).run(None)
         assert self.entries.pop()["SCHEDCTL_EVENT"] == "stopped"
         return [entry["SCHEDCTL_EVENT"] for entry in self.entries]
 
@@ -191,12 +195,13 @@ def test_a_refusal_of_the_kernel_is_tried_again_at_the_next_edit(world: World, c
     assert world.level() == 4
 
 
-def test_after_an_ejection_only_a_person_attaches(world: World) -> None:
+def test_after_sysrq_only_a_person_attaches(world: World) -> None:
     def eject() -> None:
-        world.kernel.eject(STALL)
+        world.kernel.eject(SYSRQ)
 
     def by_itself() -> Trigger:
         assert not world.kernel.running
+        world.now += 3600
         return edit(3)
 
     def note_alone() -> Trigger:
@@ -205,19 +210,25 @@ def test_after_an_ejection_only_a_person_attaches(world: World) -> None:
 
     def by_a_person() -> Trigger:
         assert not world.kernel.running
-        reconcile(world.kernel, desired_image(load_profile(file())))
+        by_a_person_from_file(world)
         return select(Selected.profile("edited"))
 
     events = world.run(eject, lambda: None, by_itself, note_alone, by_a_person, lambda: edit(2))
     assert events == ["applied", "ejected", "unchanged", "applied"]
-    assert STALL.text in world.entries[1]["MESSAGE"]
-    assert world.entries[1]["SCHEDCTL_EXIT_KIND"] == "error_stall"
+    assert SYSRQ.text in world.entries[1]["MESSAGE"]
+    assert world.entries[1]["SCHEDCTL_EXIT_KIND"] == "sysrq"
     assert (world.level(), world.generation()) == (2, 2)
+
+
+def by_a_person_from_file(world: World) -> None:
+    """As schedctl apply does."""
+    reconcile(world.kernel, desired_image(load_profile(file())))
+    forget_ejections()
 
 
 def test_an_ejection_before_the_start_is_seen(world: World) -> None:
     world.run()
-    world.kernel.eject(STALL)
+    world.kernel.eject(SYSRQ)
     assert world.run(lambda: edit(3)) == ["ejected"]
     assert not world.kernel.running
 
@@ -238,7 +249,7 @@ def test_a_note_of_none_keeps_it_idle(world: World) -> None:
 
     def by_a_person() -> Trigger:
         assert not world.kernel.running
-        reconcile(world.kernel, desired_image(load_profile(file())))
+        by_a_person_from_file(world)
         return select(Selected())
 
     assert world.run(detach, lambda: edit(2), by_a_person, lambda: edit(1)) == [

@@ -99,6 +99,6 @@ def test_an_event() -> None:
         11,
         b"game",
     )
-    for spoiled in (b"", bytes(abi.Event(kind=6)), bytes(abi.Event())):
+    for spoiled in (b"", bytes(abi.Event(kind=7)), bytes(abi.Event())):
         with pytest.raises(ValueError):
             decode_event(spoiled)

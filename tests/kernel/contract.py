@@ -13,6 +13,7 @@ from schedctl.errors import ApplyError, ConflictError, SchedctlError
 from schedctl.image.abi import decode, encode
 from schedctl.image.model import ImageClass, PolicyImage
 from schedctl.image.stats import ClassStats
+from schedctl.image.task import EventKind
 from schedctl.kernel.protocol import Kernel, NotAttachedError
 from schedctl.profile.model import Order, Tier
 
@@ -110,7 +111,8 @@ def events_are_read_by_who_listens(kernel: Kernel) -> None:
     source.close()
     source = kernel.listen()
     kernel.detach()
-    assert source.read() == (), "it stays open beyond the scheduler"
+    kinds = {event.kind for event in source.read()}
+    assert kinds <= {EventKind.EXIT}, "it stays open beyond the scheduler"
     source.close()
     assert kernel.read_events() == {}
 
@@ -138,6 +140,40 @@ def detach_leaves_nothing(kernel: Kernel) -> None:
     assert kernel.sched_state().ours
 
 
+def an_object_is_swapped_for_itself(kernel: Kernel) -> None:
+    """Any object would do: policy and generation stay, and nothing is left of the one before."""
+    kernel.attach(policy())
+    assert kernel.running_object_id() == kernel.object_id()
+    kernel.write_policy(1, policy(1, 2, "1/5"))
+    kernel.flip(1)
+    before, called = kernel.sched_state().enable_seq, []
+    report = kernel.swap(policy(share="1/2"), lambda: called.append(kernel.sched_state().ours))
+    assert called == [True]
+    assert report.gap_ns > 0
+    assert kernel.sched_state().ours
+    assert kernel.sched_state().enable_seq > before
+    assert (kernel.active_slot(), kernel.read_policy(1)) == (1, policy(1, 2, "1/5"))
+    record = kernel.read_exit_record()
+    assert record is not None
+    assert record.kind == 0
+    assert kernel.converge() is None
+    assert kernel.read_exit_dump() == ""
+    kernel.detach()
+    detached_says_so(kernel)
+
+
+def a_swap_may_be_called_off(kernel: Kernel) -> None:
+    def refuse() -> None:
+        raise ApplyError("no room for a note")
+
+    refused(lambda: kernel.swap(policy()), NotAttachedError)
+    kernel.attach(policy())
+    before = kernel.sched_state()
+    refused(lambda: kernel.swap(policy(), refuse), ApplyError)
+    assert kernel.sched_state() == before
+    assert kernel.converge() is None
+
+
 CONTRACT: tuple[Callable[[Kernel], None], ...] = (
     detached_says_so,
     attach_runs_the_policy,
@@ -149,6 +185,8 @@ CONTRACT: tuple[Callable[[Kernel], None], ...] = (
     events_are_read_by_who_listens,
     release_spares_what_runs,
     detach_leaves_nothing,
+    an_object_is_swapped_for_itself,
+    a_swap_may_be_called_off,
 )
 
 

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from schedctl.errors import ApplyError, ConflictError, HostError, PrivilegeError
-from schedctl.image.abi import TASK_LAYOUT, Heading, TaskCtx, heading_of, split
+from schedctl.image.abi import ABI_VERSION, TASK_LAYOUT, Heading, TaskCtx, heading_of, split, version_of
 from schedctl.image.stats import ClassStats, ExitRecord, SchedStats
 from schedctl.image.task import Event, TaskContext, decode_task
 from schedctl.kernel.protocol import (
@@ -19,6 +19,8 @@ from schedctl.kernel.protocol import (
     NotAttachedError,
     Quota,
     SchedState,
+    SwapReport,
+    nothing,
 )
 from schedctl.slack import given_back
 
@@ -77,6 +79,10 @@ class FakeKernel:
         self.events: FakeEvents | None = None
         self.threads: dict[int, TaskContext] = {}
         self.slack_ns: dict[int, int] = {}  # of the threads, by TID
+        self.installed: str | None = "a" * 64
+        self.object: str | None = None  # which runs
+        self.interrupted = False  # a swap was killed between detach and attach
+        self.dump = ""
 
     def eject(self, record: ExitRecord) -> None:
         """The kernel ends the scheduler on its own: link and pins stay."""
@@ -129,7 +135,38 @@ class FakeKernel:
         _check_size(policy)
         self.slots, self.active, self.exit = [policy, b""], 0, ExitRecord()
         self.running = self.link = True
+        self.object = self.object_id()
         self.enable_seq += 1
+
+    def object_id(self) -> str:
+        if self.installed is None:
+            raise HostError("no object")
+        return self.installed
+
+    def running_object_id(self) -> str | None:
+        return self.object if self.link else None
+
+    def swap(self, policy: bytes, before_detach: Callable[[], None] = nothing) -> SwapReport:
+        self._need()
+        self._call("load")
+        installed, old_layout = self.object_id(), version_of(self.slots[self.active]) != ABI_VERSION
+        before_detach()
+        self._call("swap")
+        if old_layout:
+            self.slots, self.active = [policy, b""], 0
+        self.object, self.exit = installed, ExitRecord()
+        self.enable_seq += 1
+        return SwapReport(50_000_000, 20_000_000, 10_000_000)
+
+    def converge(self) -> str | None:
+        if not self.interrupted:
+            return None
+        self.interrupted, self.running, self.exit = False, True, ExitRecord()
+        return "a swap that was interrupted is undone"
+
+    def end_foreign(self) -> None:
+        self._call("end_foreign")
+        self.foreign = None
 
     def active_slot(self) -> int:
         self._need()
@@ -173,6 +210,9 @@ class FakeKernel:
 
     def read_exit_record(self) -> ExitRecord | None:
         return self.exit if self.link else None
+
+    def read_exit_dump(self) -> str:
+        return self.dump if self.link else ""
 
     def listen(self) -> FakeEvents:
         self._need()

@@ -11,6 +11,7 @@ from typing import cast
 import pytest
 
 from schedctl.image.abi import TASK_LAYOUT, TaskCtx
+from schedctl.image.identity import Identity
 from schedctl.image.task import TaskContext
 from schedctl.kernel import libbpf, slack
 from schedctl.slack import given_back
@@ -88,3 +89,21 @@ def test_a_thread_that_has_ended() -> None:
     with subprocess.Popen(["true"]) as child:
         pass
     assert not set_slack(child.pid, 1, IN)
+
+
+class Other:
+    """A map of contexts of another version."""
+
+    def lookup(self, _key: int = 0) -> bytes:
+        return bytes(8) + OLD_NS.to_bytes(8, "little") + (1).to_bytes(8, "little")
+
+
+def test_it_is_given_back_by_a_context_of_another_layout(thread: int) -> None:
+    contexts, identity = cast(libbpf.Map, Other()), Identity("ab" * 32, 9, 9, 24, 8)
+    slack_file(thread).write_text("1")
+    assert slack.give_back(contexts, thread, identity)
+    assert slack_ns(thread) == OLD_NS
+    assert not slack.give_back(contexts, thread, identity)
+    slack_file(thread).write_text("1")
+    assert not slack.give_back(contexts, thread, Identity("ab" * 32, 9, 9, 24, 16)), "no room for it"
+    assert slack_ns(thread) == 1

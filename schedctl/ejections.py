@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""/run/schedctl/ejections: how often the scheduler was ended without us, and what is done about it.
+
+The daemon writes it, so that its own restarts forget nothing; `status` reads it; an apply or a detach by a
+person removes it. Times are CLOCK_MONOTONIC.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from schedctl import paths
+from schedctl.errors import StateError
+from schedctl.printable import shown
+
+VERSION = 1
+# More are not needed to decide anything.
+MAX_KEPT = 32
+
+
+class Blame(StrEnum):
+    """Whose doing it was, as far as the kernel's words tell."""
+
+    POLICY = "policy"
+    """The scheduler's: an error of its own, or a thread that it did not run."""
+    HOST = "host"
+    """A lockup or a stall that may have any reason, or a change of the machine."""
+    PERSON = "person"
+    """Somebody wanted it: SysRq-S, or a detach."""
+
+
+class Next(StrEnum):
+    RETRY = "retry"
+    """Attach what is selected, at its time."""
+    LAST_GOOD = "last_good"
+    """Attach the last policy that was good, at its time."""
+    FALLEN_BACK = "fallen_back"
+    """That one runs, and what is selected is left alone until a person applies."""
+    HOLD = "hold"
+    """The kernel's own scheduler, until a person applies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ejection:
+    """`policy` is its hash, "" where it could not be read any more; `kind` the kernel's, by name."""
+
+    at_ns: int
+    policy: str
+    profile: str
+    kind: str
+    reason: str
+    blame: Blame
+    record_at_ns: int = 0
+    """When ops.exit wrote the record: the same one is counted once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`at_ns` of RETRY and LAST_GOOD; `why` in a sentence for people."""
+
+    next: Next
+    why: str
+    at_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ejections:
+    past: tuple[Ejection, ...] = ()
+    decision: Decision | None = None
+
+    def with_one(self, ejection: Ejection) -> Ejections:
+        return replace(self, past=(*self.past, ejection)[-MAX_KEPT:])
+
+    def knows(self, record_at_ns: int) -> bool:
+        return any(one.record_at_ns == record_at_ns for one in self.past)
+
+
+def read_ejections() -> Ejections:
+    """Nothing where there is no file, or one that says nothing sensible: then it is counted anew."""
+    try:
+        document = json.loads(paths.ejections_file().read_bytes())
+        return _from_document(document)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return Ejections()
+
+
+def write_ejections(ejections: Ejections) -> None:
+    """At once, or the old ones and StateError."""
+    path = paths.ejections_file()
+    partial = path.with_suffix(".new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps({"schedctl_ejections": VERSION, **asdict(ejections)}) + "\n")
+        os.replace(partial, path)
+    except OSError as error:
+        with suppress(OSError):
+            Path(partial).unlink(missing_ok=True)
+        raise StateError(f"cannot write {path}: {error.strerror}", "make room") from error
+
+
+def forget_ejections() -> None:
+    """A person has decided: nothing is held any more, and counting begins anew."""
+    with suppress(OSError):
+        paths.ejections_file().unlink(missing_ok=True)
+
+
+def ejections_document() -> dict[str, Any] | None:
+    """For `status`: what was, and what the daemon does next; None where nothing was."""
+    known = read_ejections()
+    if not known.past:
+        return None
+    latest, decision = known.past[-1], known.decision
+    return {
+        "count": len(known.past),
+        "next": decision.next.value if decision else None,
+        "at": _wall_clock(decision.at_ns) if decision and decision.at_ns is not None else None,
+        "why": shown(decision.why) if decision else None,
+        "last": {
+            "kind": latest.kind,
+            "reason": shown(latest.reason),
+            "blame": latest.blame.value,
+            "profile": latest.profile or None,
+            "at": _wall_clock(latest.at_ns),
+        },
+    }
+
+
+def ejections_lines(document: dict[str, Any] | None, ejected: bool, daemon: bool) -> list[str]:
+    """The same for people."""
+    if document is None or document["next"] is None:
+        return ["           nothing attaches again before `schedctl apply`"] if ejected else []
+    why = f"           ({document['why']})"
+    if document["next"] in (Next.RETRY, Next.LAST_GOOD) and not daemon:
+        return ["next       the daemon does not run: nothing attaches before `schedctl apply`", why]
+    what = {
+        Next.RETRY: f"what is selected is attached again at {document['at']}",
+        Next.LAST_GOOD: f"the last good policy is attached at {document['at']}",
+        Next.FALLEN_BACK: "the last good policy runs until `schedctl apply`",
+        Next.HOLD: "nothing attaches again before `schedctl apply`",
+    }
+    return [f"next       {what[Next(document['next'])]}", why]
+
+
+def _wall_clock(at_ns: int) -> str:
+    """As the clock is set now."""
+    ahead_s = (at_ns - time.clock_gettime_ns(time.CLOCK_MONOTONIC)) / 1e9
+    return datetime.fromtimestamp(time.time() + ahead_s, UTC).isoformat(timespec="seconds")
+
+
+def _from_document(document: dict[str, Any]) -> Ejections:
+    if document["schedctl_ejections"] != VERSION:
+        raise ValueError("of another version")
+    past = tuple(Ejection(**{**one, "blame": Blame(one["blame"])}) for one in document["past"])
+    decision = document["decision"]
+    if decision is not None:
+        decision = Decision(**{**decision, "next": Next(decision["next"])})
+    return Ejections(past, decision)
