@@ -15,7 +15,7 @@
 
 #ifdef SCHEDCTL_FAULTS
 /* the sooner a stall shows, the sooner a test ends; the others only have to be other objects */
-#define FAULT_TIMEOUT_MS (SCHEDCTL_FAULTS == FAULT_BY_NAME ? 4000 : TIMEOUT_MS - 1)
+#define FAULT_TIMEOUT_MS (SCHEDCTL_FAULTS == FAULT_BY_NAME ? 5000 : TIMEOUT_MS - 1)
 #define FAULT_NO_DSQ 0xdeadULL
 
 static inline bool fault_is_named(const struct task_struct *p, char last)

@@ -165,7 +165,10 @@ def converge(pins: Pins) -> str | None:
         staged.remove()
         return "a swap that was interrupted is completed: the new scheduler runs"
     if sysfs.read_state().foreign or pins.attached() or not pins.link.exists():
+        completed = staged.link.exists()  # a link of the one before: they were exchanged
         staged.remove()
+        if completed:
+            return "a swap that was interrupted is completed: what the scheduler of before left is removed"
         return "a swap that was interrupted is undone: the scheduler of before was never replaced"
     _fall_back(pins)
     staged.remove()
