@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.cli.output import checked
 from tests.lab.vm import VM, Config, Result, VMDiedError, slot
@@ -49,7 +49,15 @@ settings.register_profile(
     max_examples=int(os.environ.get("SCHEDCTL_EXAMPLES", "100")),
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.load_profile("schedctl")
+# Where the code is broken on purpose: the same examples each time, and the first that fails is enough.
+settings.register_profile(
+    "mutants",
+    settings.get_profile("schedctl"),
+    phases=[Phase.explicit, Phase.generate],
+    derandomize=True,
+    database=None,
+)
+settings.load_profile("mutants" if "MUTANT_UNDER_TEST" in os.environ else "schedctl")
 
 
 class Guest:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from schedctl.analysis import bertogna_cirinei, capacity, edf_within_priorities, response_time
-from schedctl.analysis.advice import Change, changes
+from schedctl.analysis.advice import Changes, changes, cpus_needed
 from schedctl.analysis.domain import NR_CANDIDATES, Domain, domain_of
 from schedctl.analysis.edf_response import Order
 from schedctl.analysis.model import (
+    Placement,
     Scheduler,
     Strength,
     Task,
@@ -20,7 +21,7 @@ from schedctl.analysis.model import (
     Verdict,
     not_applicable,
 )
-from schedctl.analysis.report import Analysis, TaskSet, analyze_tests, decide
+from schedctl.analysis.report import Analysis, TaskSet, analyze_tests, decide, provable
 from schedctl.analysis.supply import DEDICATED
 from schedctl.analysis.text import percent
 from schedctl.errors import AdmissionError, Problem
@@ -121,24 +122,33 @@ def _later(task: TaskResult, other: TaskResult) -> bool:
     return task.response_time_ns > other.response_time_ns
 
 
-def profile_changes(domain: Domain) -> list[Change]:
-    """Changes of one class after which the tasks that are known are schedulable, the nearest first."""
+def profile_changes(domain: Domain) -> Changes:
+    """Changes of one class after which the tasks that are known are schedulable, or at least possible."""
     groups: dict[str, list[int]] = {}
     for i, owner in enumerate(domain.owners):
         groups.setdefault(owner, []).append(i)
 
     def fits(tasks: Sequence[Task]) -> bool:
-        changed = replace(domain.found, tasks=tuple(tasks))
-        return decide(tuple(profile_tests(changed, domain.all_cpus))) is Verdict.SCHEDULABLE
+        return provable(profile_tests(replace(domain.found, tasks=tuple(tasks)), domain.all_cpus))
 
     def possible(tasks: Sequence[Task]) -> bool:
-        changed = replace(domain.found, tasks=tuple(tasks))
-        return decide(tuple(profile_tests(changed, domain.all_cpus))) is not Verdict.NOT_SCHEDULABLE
+        used = capacity.analyze(tasks, domain.all_cpus, domain.found.supply)
+        return used.verdict is not Verdict.NOT_SCHEDULABLE
 
     found = changes(domain.found.tasks, groups, fits)
-    if found or possible(domain.found.tasks):
+    if found.found or possible(domain.found.tasks):
         return found
-    return changes(domain.found.tasks, groups, possible, ("", "is possible with"))
+    return changes(domain.found.tasks, groups, possible, proven=False)
+
+
+def profile_cpus(domain: Domain) -> Iterator[str]:
+    """How many CPUs a host with one last-level cache needs for these tasks."""
+
+    def fits_on(cpus: int) -> bool:
+        return provable(profile_tests(replace(domain.found, cpus=cpus, placement=Placement.GLOBAL), cpus))
+
+    if domain.found.cpus == domain.all_cpus:
+        yield from cpus_needed(domain.found, fits_on, NR_CANDIDATES)
 
 
 def admit(assignment: Assignment) -> tuple[Problem, ...]:
@@ -178,7 +188,10 @@ def _refusal(profile: str, found: ProfileAnalysis) -> tuple[str, str]:
     said = f"{who}: {detail}" if late else f"{detail}, {who}"
     message = f"profile {profile} cannot meet its deadlines on {where}: {said} (test: {test.name})"
     options = profile_changes(found.domain)
-    hint = options[0].text if options else "no change of a single class makes it fit"
+    hint = "no change of a single class makes it fit"
+    if not options.all_tried:
+        hint = "to look for a change that fits takes too long"
+    hint = options.found[0].text if options.found else hint
     return message, f"{hint}; 'admission: warn' applies it all the same"
 
 

@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What to change so that a set fits: the largest runtime of each task, its smallest period, a pinning."""
+"""What to change so that a set fits: the largest runtime of each task, its smallest period, how many there
+may be, more CPUs, a pinning."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from schedctl.analysis import partition
-from schedctl.analysis.effort import GaveUpError
-from schedctl.analysis.model import Placement, Task, Verdict
-from schedctl.analysis.report import Analysis, TaskSet, decide, run_tests
+from schedctl.analysis.effort import GaveUpError, together
+from schedctl.analysis.model import Placement, Task, Verdict, total_utilization
+from schedctl.analysis.report import Analysis, TaskSet, provable, run_tests
 from schedctl.analysis.text import duration
 from schedctl.quantity import format_duration
 
-MAX_GROUPS = 24
-"""Each takes some dozen analyses; beyond this nobody reads them either."""
+MAX_CPUS = 64
+_STEPS = 10_000_000
+"""All analyses together: each group takes some dozen."""
 _LONGEST = 2**50
 _Fits = Callable[[Sequence[Task]], bool]
 
@@ -28,28 +30,62 @@ class Change:
     distance: Fraction
 
 
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Single changes, the nearest first; `all_tried` is false where looking for them took too long."""
+
+    found: tuple[Change, ...]
+    all_tried: bool = True
+    proven: bool = True
+    """After each the set is schedulable; else only no longer disproved."""
+
+
 def advice(found: TaskSet, result: Analysis) -> tuple[str, ...]:
     """Sentences, each a single change after which the set is schedulable, or what is still free."""
-    if len(found.tasks) > MAX_GROUPS:
-        return (f"advice is given for up to {MAX_GROUPS} tasks",)
     groups = {task.name: [i] for i, task in enumerate(found.tasks)}
 
     def fits(tasks: Sequence[Task]) -> bool:
-        return decide(run_tests(replace(found, tasks=tuple(tasks)))) is Verdict.SCHEDULABLE
+        return provable(run_tests(replace(found, tasks=tuple(tasks))))
 
-    said = sentences(found, changes(found.tasks, groups, fits), result.verdict)
-    return tuple(said)
+    def fits_on(cpus: int) -> bool:
+        return provable(run_tests(replace(found, cpus=cpus)))
+
+    more = cpus_needed(found, fits_on, MAX_CPUS) if found.cpus > 1 else ()
+    return tuple(sentences(found, changes(found.tasks, groups, fits), result.verdict, more))
 
 
-def sentences(found: TaskSet, options: Sequence[Change], verdict: Verdict) -> Iterator[str]:
-    """The changes, the nearest first, and a pinning where one helps."""
-    yield from (change.text for change in options)
+def sentences(
+    found: TaskSet, options: Changes, verdict: Verdict, more_cpus: Iterable[str] = ()
+) -> Iterator[str]:
+    """The changes, the nearest first, more CPUs, and a pinning where one helps."""
+    yield from (change.text for change in options.found)
+    if options.found and not options.proven:
+        yield "(could: it is possible then, but not proven)"
+    if not options.all_tried:
+        yield "more changes were not looked for: that would take too long"
+    elif not options.found and verdict is not Verdict.SCHEDULABLE:
+        yield "no change of one alone makes it fit"
     if verdict is Verdict.SCHEDULABLE:
         return
-    if not options:
-        yield "no change of one alone makes it fit"
+    yield from more_cpus
+    gap = found.supply.delay_ns
+    if short := [task for task in found.tasks if task.deadline_ns <= gap]:
+        within = f"its deadline, {duration(short[0].deadline_ns)}, is within the gaps in what the CPUs supply"
+        yield f"{short[0].name} cannot be proven while {within}, {duration(-(-gap // 1))}"
     if found.placement is Placement.GLOBAL:
         yield from pinning(found)
+
+
+def cpus_needed(found: TaskSet, fits_on: Callable[[int], bool], most: int) -> Iterator[str]:
+    """How many CPUs are too few for any scheduler, and how many are provably enough."""
+    least = -(-total_utilization(found.tasks) // found.supply.rate)
+    if least > found.cpus:
+        yield f"as it is, fewer than {least} CPUs cannot be enough"
+    with together(_STEPS):
+        for cpus in range(max(least, found.cpus + 1), most + 1):
+            if fits_on(cpus):
+                yield f"as it is, {cpus} CPUs are provably enough"
+                return
 
 
 def pinning(found: TaskSet) -> Iterator[str]:
@@ -63,27 +99,56 @@ def pinning(found: TaskSet) -> Iterator[str]:
 
 
 def changes(
-    tasks: Sequence[Task],
-    groups: Mapping[str, Sequence[int]],
-    fits: _Fits,
-    verbs: tuple[str, str] = ("may have", "would fit with"),
-) -> list[Change]:
-    """For each group of like tasks the largest wcet and the smallest period, the nearest first.
+    tasks: Sequence[Task], groups: Mapping[str, Sequence[int]], fits: _Fits, *, proven: bool = True
+) -> Changes:
+    """For each group of like tasks the largest wcet, the smallest period and how many there may be."""
+    verb = ("would" if proven else "could") + " fit with"
+    if fits(tasks):
+        verb = "may have"
+    found: list[Change] = []
+    with together(_STEPS) as shared:
+        for name, members in sorted(groups.items(), key=lambda group: -_used(tasks, group[1])):
+            options = [*_group_changes(name, members, tasks, fits, verb)]
+            if shared.used_up:  # what was found last may not be the largest
+                return Changes(_nearest(found), False, proven)
+            found += options
+    return Changes(_nearest(found), True, proven)
 
-    `verbs`: for a set that fits, and for one that does not.
-    """
-    found, verb = [], verbs[0] if fits(tasks) else verbs[1]
-    for name, members in [*groups.items()][:MAX_GROUPS]:
-        task = tasks[members[0]]
-        wcet = largest_wcet(tasks, members, fits)
-        if wcet and _rounded(wcet) != _rounded(task.wcet_ns):
-            text = f"{name} {verb} a runtime of at most {_rounded(wcet)} instead of {duration(task.wcet_ns)}"
-            found.append(Change(text, abs(1 - Fraction(wcet, task.wcet_ns))))
-        period = smallest_period(tasks, members, fits)
-        if period and period != task.period_ns:
-            text = f"{name} {verb} a period of at least {_up(period)} instead of {duration(task.period_ns)}"
-            found.append(Change(text, abs(1 - Fraction(period, task.period_ns))))
-    return sorted(found, key=lambda change: change.distance)
+
+def _nearest(found: Iterable[Change]) -> tuple[Change, ...]:
+    return tuple(sorted(found, key=lambda change: change.distance))
+
+
+def _used(tasks: Sequence[Task], members: Sequence[int]) -> Fraction:
+    return tasks[members[0]].utilization * len(members)
+
+
+def _group_changes(
+    name: str, members: Sequence[int], tasks: Sequence[Task], fits: _Fits, verb: str
+) -> Iterator[Change]:
+    task = tasks[members[0]]
+    wcet = largest_wcet(tasks, members, fits)
+    if wcet and _rounded(wcet) != _rounded(task.wcet_ns):
+        text = f"{name} {verb} a runtime of at most {_rounded(wcet)} instead of {duration(task.wcet_ns)}"
+        yield Change(text, abs(1 - Fraction(wcet, task.wcet_ns)))
+    period = smallest_period(tasks, members, fits)
+    if period and period != task.period_ns:
+        text = f"{name} {verb} a period of at least {_up(period)} instead of {duration(task.period_ns)}"
+        yield Change(text, abs(1 - Fraction(period, task.period_ns)))
+    threads = most_members(tasks, members, fits)
+    if threads < len(members):
+        counted = "1 thread" if threads == 1 else f"{threads} threads"
+        text = f"{name} {verb} at most {counted} instead of {len(members)}"
+        yield Change(text, 1 - Fraction(threads, len(members)))
+
+
+def most_members(tasks: Sequence[Task], members: Sequence[int], fits: _Fits) -> int:
+    """How many of these tasks the set can have and be schedulable; their number where none is too many."""
+    for kept in range(len(members), 0, -1):
+        left_out = set(members[kept:])
+        if fits([task for i, task in enumerate(tasks) if i not in left_out]):
+            return kept
+    return len(members)
 
 
 def largest_wcet(tasks: Sequence[Task], members: Sequence[int], fits: _Fits) -> int | None:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from schedctl.analysis.effort import Effort, GaveUpError
+from schedctl.analysis.effort import MAX_STEPS, Effort, GaveUpError
 from schedctl.analysis.global_model import deadline_workload, interference, taken, why_not_global, workload
 from schedctl.analysis.model import (
     Scheduler,
@@ -57,43 +57,43 @@ class _Slacks:
     def __init__(self, tasks: Sequence[Task], cpus: int, scheduler: Scheduler, supply: Supply) -> None:
         self._tasks, self._cpus, self._scheduler, self._supply = tasks, cpus, scheduler, supply
         self._slacks: list[int | None] = [None] * len(tasks)
-        self._effort = Effort()
+        self._effort = Effort(2 * MAX_STEPS)
         self._cut = scheduler is Scheduler.EDF and not any(task.jitter_ns for task in tasks)
 
     def found(self) -> list[int | None]:
-        """The slacks when none grows any more."""
-        grew = True
-        while grew:
-            grew = False
-            for k in range(len(self._tasks)):
+        """The slacks when none grows any more; the most urgent first, as the others' depend on theirs."""
+        order = sorted(range(len(self._tasks)), key=lambda k: -self._tasks[k].level)
+        stale = set(order)
+        while stale:
+            for k in [k for k in order if k in stale]:
+                stale.discard(k)
                 slack = self._slack(k)
                 if slack is not None and slack > (-1 if self._slacks[k] is None else self._slacks[k] or 0):
                     self._slacks[k] = slack
-                    grew = True
+                    stale.update(i for i in order if i != k and self._tasks[i].level <= self._tasks[k].level)
         return self._slacks
 
     def _slack(self, k: int) -> int | None:
         task = self._tasks[k]
         most = task.deadline_ns - task.jitter_ns
+        others = [
+            (other, self._slacks[i] or 0, self._due(task, other, self._slacks[i] or 0))
+            for i, other in enumerate(self._tasks)
+            if i != k and other.level >= task.level
+        ]
         time = task.wcet_ns
         while time <= most:
-            later = task.wcet_ns + interference(self._works(k, time), self._cpus)
+            self._effort.spend(len(others))
+            works = [taken(self._supply, time)] * self._cpus
+            works += [min(workload(other, time, slack), due) for other, slack, due in others]
+            later = task.wcet_ns + interference(works, self._cpus)
             if later <= time:
                 return most - time
             time = later
         return None
 
-    def _works(self, k: int, window_ns: int) -> list[int]:
-        """What can interfere with task k within a window, per task, and what each CPU is not supplied."""
-        task = self._tasks[k]
-        self._effort.spend(3 * len(self._tasks))
-        works = [taken(self._supply, window_ns)] * self._cpus
-        for i, other in enumerate(self._tasks):
-            if i == k or other.level < task.level:
-                continue
-            slack = self._slacks[i] or 0
-            work = workload(other, window_ns, slack)
-            if self._cut and other.level == task.level:
-                work = min(work, deadline_workload(other, task.deadline_ns, slack))
-            works.append(work)
-        return works
+    def _due(self, task: Task, other: Task, slack_ns: int) -> int:
+        """What can be due of another task by this one's deadline where that decides, else all it can do."""
+        if self._cut and other.level == task.level:
+            return deadline_workload(other, task.deadline_ns, slack_ns)
+        return workload(other, task.deadline_ns, slack_ns)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from schedctl.analysis.model import Strength, Task, TestResult, result_of, total_utilization
 from schedctl.analysis.supply import DEDICATED, Supply
-from schedctl.analysis.text import duration, share
+from schedctl.analysis.text import against, duration, out_of, share
 
 NAME = "capacity"
 
@@ -20,7 +20,7 @@ def analyze(tasks: Sequence[Task], cpus: int, supply: Supply = DEDICATED) -> Tes
     """NOT_SCHEDULABLE where the set is too much for any scheduler; else UNKNOWN."""
     used, most = total_utilization(tasks), supply.rate * cpus
     if used > most:
-        return result_of(NAME, Strength.NECESSARY, False, f"utilization {share(used)} against {share(most)}")
+        return result_of(NAME, Strength.NECESSARY, False, f"utilization {against(used, most)}")
     for task in tasks:
         if task.wcet_ns + task.jitter_ns > task.deadline_ns:
             detail = f"{task.name}: {duration(task.wcet_ns)} of work"
@@ -30,4 +30,4 @@ def analyze(tasks: Sequence[Task], cpus: int, supply: Supply = DEDICATED) -> Tes
         if task.utilization > 1:
             detail = f"{task.name} alone uses {share(task.utilization)} of a CPU"
             return result_of(NAME, Strength.NECESSARY, False, detail)
-    return result_of(NAME, Strength.NECESSARY, True, f"utilization {share(used)} of {share(most)}")
+    return result_of(NAME, Strength.NECESSARY, True, f"utilization {out_of(used, most)}")

@@ -15,7 +15,7 @@ from schedctl.analysis.blocking import Protocol, Resource, blocking, urgencies, 
 from schedctl.analysis.model import Placement, Scheduler, Task
 from schedctl.analysis.report import TaskSet
 from schedctl.analysis.supply import BoundedDelay, Supply
-from schedctl.analysis.text import duration, share
+from schedctl.analysis.text import duration, percent
 from schedctl.profile.model import Order, Overrun, Policy, ThreadClass
 from schedctl.resolve.assignment import Assignment
 from schedctl.resolve.facts import HostFacts
@@ -139,7 +139,7 @@ def _assumptions(
         if cls.overrun in (Overrun.IGNORE, Overrun.POSTPONE):
             yield f"{cls.name} keeps its runtime by itself: 'overrun: {cls.overrun}' protects no lower level"
     if silent:
-        names = ", ".join(f"{cls.name} ({_missing(cls)})" for cls in silent)
+        names = ", ".join(f"{cls.name} ({missing(cls)})" for cls in silent)
         yield f"nothing is claimed for {names}, nor for levels that are not above"
     if not hz:
         yield f"the host's HZ is not known: a tick takes at most {duration(10**9 // SLOWEST_HZ)}"
@@ -150,10 +150,12 @@ def _assumptions(
     waiting = int(MAX_WAIT_NS * policy.fair_share / TICK_MAX_NS)
     yield f"fewer than {waiting} ordinary threads are runnable per CPU: none waits until it is overdue"
     yield "no SCHED_FIFO, SCHED_RR or SCHED_DEADLINE threads, interrupts or per-CPU kernel threads run"
-    yield f"the fair tier takes {share(policy.fair_share)}, the background {share(policy.background_share)}"
+    fair, background = percent(policy.fair_share), percent(policy.background_share)
+    yield f"the fair tier takes {fair} of each CPU, the background {background}"
 
 
-def _missing(cls: ThreadClass) -> str:
+def missing(cls: ThreadClass) -> str:
+    """Why nothing can be said of a class with a level."""
     said = {"runtime": cls.runtime_ns, "period": cls.period_ns, "threads": cls.threads}
     missing = [key for key, value in said.items() if value is None]
     return f"no {', '.join(missing)}" if missing else "too many threads"

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from schedctl.analysis.model import Strength, Task, TestResult, result_of, total_utilization
 from schedctl.analysis.supply import DEDICATED, Supply
-from schedctl.analysis.text import share
+from schedctl.analysis.text import against
 
 NAME = "edf_utilization"
 
@@ -23,5 +23,5 @@ def analyze(tasks: Sequence[Task], supply: Supply = DEDICATED) -> TestResult:
     plain = all(t.deadline_ns >= t.period_ns and not t.jitter_ns and not t.blocking_ns for t in tasks)
     strength = Strength.EXACT if plain and not supply.delay_ns and supply.rate == 1 else Strength.NECESSARY
     used = total_utilization(tasks)
-    detail = f"utilization {share(used)} against {share(supply.rate)}"
+    detail = f"utilization {against(used, supply.rate)}"
     return result_of(NAME, strength, used <= supply.rate, detail)

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 MAX_STEPS = 4_000_000
 """Per test; a step is one term of a sum, about 0.2 µs."""
 
@@ -19,9 +23,31 @@ class Effort:
 
     def __init__(self, steps: int = MAX_STEPS) -> None:
         self._steps = self._left = steps
+        self._together = _TOGETHER.get()
+
+    @property
+    def used_up(self) -> bool:
+        return self._left < 0
 
     def spend(self, steps: int) -> None:
         """Raises GaveUpError when nothing is left."""
         self._left -= steps
         if self._left < 0:
             raise GaveUpError(self._steps)
+        if self._together is not None:
+            self._together.spend(steps)
+
+
+_TOGETHER: ContextVar[Effort | None] = ContextVar("together", default=None)
+
+
+@contextmanager
+def together(steps: int) -> Iterator[Effort]:
+    """All tests that run inside may spend so many steps together; afterwards each gives up at once."""
+    token = _TOGETHER.set(None)
+    shared = Effort(steps)
+    _TOGETHER.set(shared)
+    try:
+        yield shared
+    finally:
+        _TOGETHER.reset(token)

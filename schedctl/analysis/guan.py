@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from heapq import nlargest
 
 from schedctl.analysis.effort import Effort, GaveUpError
-from schedctl.analysis.global_model import taken, why_not_global
+from schedctl.analysis.global_model import interference, taken, why_not_global
 from schedctl.analysis.model import (
     Strength,
     Task,
@@ -63,31 +63,34 @@ def _bound(
     """None where it is not proven to meet its deadline; what is more urgent must be proven, too."""
     time = task.wcet_ns
     while time <= task.deadline_ns:
-        steps = task.deadline_ns.bit_length() * (len(more) + cpus)
-        effort.spend(3 * len(more) + 2 * steps)
+        effort.spend(len(more) + cpus)
         parts = [(taken(supply, time), taken(supply, time))] * cpus
         parts += [(_without_carry(other, time), _with_carry(other, bound, time)) for other, bound in more]
-        later = task.wcet_ns + _interference(parts, cpus, task.deadline_ns)
+        later = task.wcet_ns + _interference(parts, cpus, effort)
         if later <= time:
             return time
         time = later
     return None
 
 
-def _interference(parts: Sequence[tuple[int, int]], cpus: int, most_ns: int) -> int:
-    """The smallest y with sum min(part, y + 1) < m (y + 1), or more than `most_ns`; by halves.
+def _interference(parts: Sequence[tuple[int, int]], cpus: int, effort: Effort) -> int:
+    """The smallest y at which, for each choice of m - 1 tasks that carry in, sum min(W, y + 1) < m (y + 1).
 
-    True for one y it is true for all longer ones, as each sum is concave. Going on from y to the sum / m gets
-    there as well, in steps of 1 ns.
+    For one choice that is global_model.interference, and what holds for one y holds for all longer ones. The
+    choice that is the worst at one y gives the next, until none is worse.
     """
-    low, high = 0, most_ns + 1
-    while low < high:
-        middle = (low + high) // 2
-        without = [min(nc, middle + 1) for nc, _ in parts]
-        carried = [min(ci, middle + 1) - nc for (_, ci), nc in zip(parts, without, strict=True)]
-        total = sum(without) + sum(nlargest(cpus - 1, (extra for extra in carried if extra > 0)))
-        low, high = (low, middle) if total < cpus * (middle + 1) else (middle + 1, high)
-    return low
+    found = 0
+    while True:
+        effort.spend(len(parts))
+        cut = found + 1
+        extras = [(min(ci, cut) - min(nc, cut), i) for i, (nc, ci) in enumerate(parts) if ci > nc]
+        works = [nc for nc, _ in parts]
+        for _, i in nlargest(cpus - 1, extras):
+            works[i] = parts[i][1]
+        later = interference(works, cpus)
+        if later <= found:
+            return found
+        found = later
 
 
 def _without_carry(task: Task, window_ns: int) -> int:

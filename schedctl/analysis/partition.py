@@ -38,7 +38,7 @@ def analyze(tasks: Sequence[Task], cpus: int, scheduler: Scheduler, supply: Supp
         return not_applicable(NAME, Strength.SUFFICIENT, str(error))
     detail = assignment_text(bins)
     if left is not None:
-        detail = f"{left.name} fits on no CPU beside: {detail}"
+        detail = f"{left.name} fits on no CPU beside: {detail}" if detail else f"{left.name} fits on no CPU"
     return result_of(NAME, Strength.SUFFICIENT, left is None, detail)
 
 

@@ -17,7 +17,7 @@ from schedctl.analysis.effort import Effort, GaveUpError
 from schedctl.analysis.model import Task, TestResult, not_applicable, result_of, total_utilization
 from schedctl.analysis.response_time import strength_for
 from schedctl.analysis.supply import DEDICATED, Supply
-from schedctl.analysis.text import duration, share
+from schedctl.analysis.text import against, duration
 
 NAME = "processor_demand"
 
@@ -41,7 +41,7 @@ def why_not(tasks: Sequence[Task], supply: Supply) -> str:
     """What disproves any demand test at once, else empty."""
     used = total_utilization(tasks)
     if used > supply.rate:
-        return f"utilization {share(used)} against {share(supply.rate)}"
+        return f"utilization {against(used, supply.rate)}"
     late = born_late(tasks)
     return f"{late.name}: its jitter is as long as its deadline" if late else ""
 

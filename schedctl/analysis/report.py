@@ -34,7 +34,7 @@ from schedctl.analysis.model import (
     total_utilization,
 )
 from schedctl.analysis.supply import DEDICATED, Supply
-from schedctl.analysis.text import duration, ratio, share
+from schedctl.analysis.text import duration, percent, ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +144,14 @@ def decide(tests: Iterable[TestResult]) -> Verdict:
     return Verdict.UNKNOWN
 
 
+def provable(tests: Iterable[TestResult]) -> bool:
+    """Whether any test proves the set schedulable; stops at the first one that decides."""
+    for test in tests:
+        if test.verdict is not Verdict.UNKNOWN:
+            return test.verdict is Verdict.SCHEDULABLE
+    return False
+
+
 def _assumptions(found: TaskSet) -> Iterable[str]:
     yield "jobs arrive at least a period apart and need at most their wcet, the scheduler's cost included"
     levels = [task.level for task in found.tasks]
@@ -154,5 +162,5 @@ def _assumptions(found: TaskSet) -> Iterable[str]:
     if found.placement is Placement.GLOBAL:
         yield "a waiting job is less urgent than all that run, and moving costs nothing"
     if found.supply.rate != 1 or found.supply.delay_ns:
-        rate, gap = share(found.supply.rate), duration(-(-found.supply.delay_ns // 1))
+        rate, gap = percent(found.supply.rate), duration(-(-found.supply.delay_ns // 1))
         yield f"each CPU supplies {rate} of its time, with gaps that delay it by at most {gap}"

@@ -41,6 +41,27 @@ def duration(ns: int) -> str:
 
 
 def percent(value: Fraction) -> str:
-    """ "89 %", rounded up to tenths."""
-    tenths = -(-value.numerator * 1000 // value.denominator)
+    """ "89 %", to the nearest tenth: to be read, not compared."""
+    tenths = (2000 * value.numerator + value.denominator) // (2 * value.denominator)
     return f"{tenths // 10}.{tenths % 10} %" if tenths % 10 else f"{tenths // 10} %"
+
+
+def against(used: Fraction, most: Fraction) -> str:
+    """ "11/10 against 89/100", or both in percent where one has no short fraction; more is shown as more."""
+    return " against ".join(_alike(used, most))
+
+
+def out_of(used: Fraction, most: Fraction) -> str:
+    """ "9/10 of 1", or both in percent."""
+    return " of ".join(_alike(used, most))
+
+
+def _alike(used: Fraction, most: Fraction) -> tuple[str, str]:
+    if max(used.denominator, most.denominator) <= _SHORT:
+        return str(used), str(most)
+    return share(used) if used.denominator > _SHORT else percent(used), _percent_down(most)
+
+
+def _percent_down(value: Fraction) -> str:
+    thousandths = value.numerator * 100_000 // value.denominator
+    return f"{thousandths // 1000}.{thousandths % 1000:03d} %"

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from schedctl.analysis.admission import analyze_profile, profile_changes
+from schedctl.analysis.admission import analyze_profile, profile_changes, profile_cpus
 from schedctl.analysis.advice import advice, sentences
+from schedctl.analysis.domain import Domain, missing
 from schedctl.analysis.model import Placement, TestResult, Verdict
 from schedctl.analysis.report import Analysis, TaskSet, analyze
 from schedctl.analysis.taskset import load_taskset
@@ -37,11 +38,10 @@ def run(args: argparse.Namespace) -> Report:
     found, result = analysis.domain.found, analysis.result
     said: tuple[str, ...] = ()
     if args.explain and found.tasks:
-        said = tuple(sentences(found, profile_changes(analysis.domain), result.verdict))
+        options, more = profile_changes(analysis.domain), profile_cpus(analysis.domain)
+        said = tuple(sentences(found, options, result.verdict, more))
     data = {"profile": loaded.profile.name, **result.to_document()}
-    text = [*lines(found, result), *said]
-    if not found.tasks:
-        text[0] = "UNKNOWN: no class with a level says 'runtime', 'period' and 'threads'"
+    text = [*lines(found, result, said)] if found.tasks else [*nothing_said(analysis.domain)]
     return _report(args, found, result, text, data, said, prepared.problems)
 
 
@@ -52,7 +52,7 @@ def _taskset(args: argparse.Namespace) -> Report:
     found = load_taskset(Path(args.taskset), stdin)
     result = analyze(found)
     said = advice(found, result) if args.explain else ()
-    return _report(args, found, result, [*lines(found, result), *said], result.to_document(), said, ())
+    return _report(args, found, result, [*lines(found, result, said)], result.to_document(), said, ())
 
 
 def _report(
@@ -75,32 +75,51 @@ def _report(
     return Report("\n".join(text), data, exit_code=EXITS[result.verdict], problems=problems)
 
 
-def lines(found: TaskSet, result: Analysis) -> Iterator[str]:
-    """The verdict first, then what each test says, the tasks of the best one, and what is assumed."""
+def lines(found: TaskSet, result: Analysis, said: Sequence[str]) -> Iterator[str]:
+    """The verdict first, then what each test says, the tasks of the best one, advice, and what is assumed."""
     share = percent(result.utilization)
     cpus = "1 CPU" if found.cpus == 1 else f"{found.cpus} CPUs"
     how = "" if found.placement is Placement.UNIPROCESSOR else f", {found.placement.value}"
     yield f"{result.verdict}: {len(found.tasks)} tasks, {share} of a CPU, on {cpus}{how}, {result.scheduler}"
     yield ""
+    yield f"  {'test':<28} {'strength':<11} says"
     for test in result.tests:
         yield f"  {test.name:<28} {test.strength:<11} {_said(test):<16} {test.detail}"
     if table := _best(result.tests):
         yield ""
         yield f"  {'task':<20} {'response':>12} {'deadline':>12} {'slack':>12}   ({table.name})"
+        late = "late" if table.verdict is Verdict.NOT_SCHEDULABLE else "not proven"
         for task in table.tasks[:_MAX_ROWS]:
-            response, slack = task.response_time_ns, task.slack_ns
-            times = [_time(response), _time(task.deadline_ns), _time(slack)]
-            late = "" if task.fits else "   late"
-            yield f"  {task.name:<20} {times[0]:>12} {times[1]:>12} {times[2]:>12}{late}"
+            times = [_time(task.response_time_ns, "no bound"), _time(task.deadline_ns), _time(task.slack_ns)]
+            mark = "" if task.fits else f"   {late}"
+            yield f"  {task.name:<20} {times[0]:>12} {times[1]:>12} {times[2]:>12}{mark}"
         if (rest := len(table.tasks) - _MAX_ROWS) > 0:
             yield f"  … and {rest} more; --json has all"
+    if said:
+        yield ""
+        yield "what is free, to one of them:" if result.verdict is Verdict.SCHEDULABLE else "what would help:"
+        yield from (f"  {text}" for text in said)
     yield ""
     yield "assumed:"
     yield from (f"  {text}" for text in result.assumptions)
 
 
+def nothing_said(domain: Domain) -> Iterator[str]:
+    """What a profile needs to say so that there is something to analyze."""
+    yield "UNKNOWN: no class with a level says 'runtime', 'period' and 'threads'"
+    if domain.silent:
+        yield ""
+        yield from (f"  {cls.name:<20} {missing(cls)}" for cls in domain.silent)
+    yield ""
+    yield "Such a profile is applied as it is: it puts these classes first, and promises no response times."
+    yield "For an answer write into each class, in a copy of the profile:"
+    yield "  period    how often one of its threads wakes up to work, at most"
+    yield "  runtime   how much CPU time it needs each time, at most: it is also held to that"
+    yield "  threads   how many of them there are, at most: `schedctl match comm=NAME` counts them"
+
+
 def _said(test: TestResult) -> str:
-    return "says nothing" if test.verdict is Verdict.UNKNOWN else test.verdict.value
+    return "proves nothing" if test.verdict is Verdict.UNKNOWN else test.verdict.value
 
 
 def _best(tests: tuple[TestResult, ...]) -> TestResult | None:
@@ -110,5 +129,5 @@ def _best(tests: tuple[TestResult, ...]) -> TestResult | None:
     return next(iter([*decided, *with_times]), None)
 
 
-def _time(ns: int | None) -> str:
-    return "unbounded" if ns is None else duration(ns)
+def _time(ns: int | None, without: str = "") -> str:
+    return without if ns is None else duration(ns)

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import re
+import time
 from fractions import Fraction
 
 import pytest
 
 from schedctl.analysis import domain
-from schedctl.analysis.admission import admit, analyze_profile
+from schedctl.analysis.admission import admit, analyze_profile, profile_cpus
 from schedctl.analysis.domain import domain_of, smallest_cache
 from schedctl.analysis.model import Strength, Verdict
 from schedctl.errors import AdmissionError
@@ -165,3 +166,23 @@ def test_who_says_nothing_is_never_refused() -> None:
     assert note.severity == "note"
     assert "no class with a level says runtime, period and threads" in note.message
     assert admit(profile(classes(game="tier: fair"))) == ()
+
+
+def test_a_large_profile_is_refused_in_bounded_time() -> None:
+    """Six classes of fifty threads: to look for a change that fits would take minutes."""
+    text = "policy: {order: fixed_priority}\n" + classes(
+        **{f"c{i}": f"level: {i + 1}, period: {20 + i}ms, runtime: 100us, threads: 50" for i in range(6)}
+    )
+    start = time.process_time()
+    (warning,) = admit(profile(text))
+    assert time.process_time() - start < 10  # 2 s on an idle machine
+    assert warning.severity == "warning"
+
+
+def test_a_change_that_is_only_possible() -> None:
+    """1 ms of deadline are within the gaps: nothing proves it, but less work is not disproved any more."""
+    text = classes(motor="level: 7, period: 1100us, deadline: 1ms, runtime: 200us, threads: 6")
+    (warning,) = admit(profile(text))
+    assert (warning.hint or "").startswith("motor could fit with ")
+    assert [*profile_cpus(domain_of(profile(text)))] == ["as it is, fewer than 2 CPUs cannot be enough"]
+    assert [*profile_cpus(domain_of(profile(text, (1, 1))))] == []

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.analysis.worked import PAGE, SHORT, TESTS, result, with_table, worked_sets
+from tests.analysis.worked import PAGE, SAID, SHORT, TESTS, result, said, with_table, worked_sets
 
 
 @pytest.mark.parametrize("case", worked_sets(), ids=lambda case: str(case["name"]))
@@ -30,3 +30,8 @@ def test_each_test_has_three_sets() -> None:
 def test_the_page_has_the_table() -> None:
     text = PAGE.read_text()
     assert with_table(text) == text, "python -m tests.analysis.worked writes it anew"
+
+
+def test_what_each_test_says() -> None:
+    """Recorded and read once: every word and number."""
+    assert said() == SAID.read_text(), "python -m tests.analysis.worked writes it anew"

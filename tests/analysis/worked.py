@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The worked sets, the tests by name, and their table: `python -m tests.analysis.worked`."""
+"""The worked sets, the tests by name, their table, and all that they say: `python -m tests.analysis.worked`
+writes both anew."""
 
 from __future__ import annotations
 
@@ -33,6 +34,7 @@ from tests.analysis.sets import tasks_of
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "analysis.md"
+SAID = HERE.parent / "golden" / "analysis.txt"
 BEGIN, END = "<!-- table: tests and vectors -->\n", "<!-- end -->\n"
 SHORT = {Verdict.SCHEDULABLE: "S", Verdict.NOT_SCHEDULABLE: "N", Verdict.UNKNOWN: "U"}
 Test = Callable[[Sequence[Task], int, Supply], TestResult]
@@ -85,6 +87,33 @@ def result(test: str, case: dict[str, Any]) -> TestResult:
     return TESTS[test](tasks, case.get("cpus", 1), supply)
 
 
+# Where tests do not apply, and numbers that are too long to be printed.
+STRANGE: tuple[dict[str, Any], ...] = (
+    {"name": "jitter on two CPUs", "cpus": 2, "tasks": [[1, 4, 4, 1], [2, 5]]},
+    {"name": "blocking on two CPUs", "cpus": 2, "tasks": [[1, 4], [2, 5]], "blocking": [1, 0]},
+    {"name": "long deadlines on two CPUs", "cpus": 2, "tasks": [[1, 4, 9], [2, 5]]},
+    {"name": "a part of two CPUs", "cpus": 2, "tasks": [[1, 40], [2, 50]], "supply": [10, 9]},
+    {"name": "long numbers", "tasks": [[1_234_567, 33_333_333], [7_654_321, 100_000_007, 90_000_001]]},
+    {"name": "more long numbers", "tasks": [[30_000_001, 33_333_333], [70_000_003, 100_000_007]]},
+    {"name": "long numbers on two CPUs", "cpus": 2, "tasks": [[30_000_001, 33_333_333]] * 3},
+    {"name": "born late", "tasks": [[1, 9, 4, 4], [1, 9]]},
+    {"name": "three that are late", "tasks": [[5, 9, 4], [5, 12], [4, 50, 8]]},
+    {"name": "nothing left over", "tasks": [[2, 4], [3, 6]], "levels": [1, 1]},
+)
+
+
+def said() -> str:
+    """Per set and test what it says: strength, verdict, detail, response times."""
+    lines = []
+    for case in [*shared_sets(), *worked_sets(), *STRANGE]:
+        lines.append(f"{case['name']}: {case['tasks']}")
+        for name in TESTS:
+            found = result(name, case)
+            times = " ".join(f"{task.name}={task.response_time_ns}" for task in found.tasks)
+            lines.append(f"  {found.name} {found.strength} {found.verdict}: {found.detail} {times}".rstrip())
+    return "\n".join(lines) + "\n"
+
+
 def table() -> str:
     """One row per set, one column per test: S, N, U, or a dot where it says nothing of a set like this."""
     heads = {name: name.replace("_", " ") for name in TESTS}
@@ -107,3 +136,4 @@ def with_table(text: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(with_table(PAGE.read_text()))
+    SAID.write_text(said())

@@ -140,8 +140,9 @@ def test_for_people(run: Run) -> None:
     code, out, err = run("analyze", "--taskset", "-", stdin=taskset())
     assert code == 3
     assert not err
-    assert out.startswith("NOT_SCHEDULABLE: 3 tasks, 82.4 % of a CPU, on 1 CPU, fixed_priority\n")
+    assert out.startswith("NOT_SCHEDULABLE: 3 tasks, 82.3 % of a CPU, on 1 CPU, fixed_priority\n")
     assert "c                            52ns         50ns         -2ns   late" in out
+    assert "test                         strength    says" in out
 
 
 @pytest.mark.parametrize(
