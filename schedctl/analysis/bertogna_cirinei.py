@@ -57,7 +57,7 @@ class _Slacks:
     def __init__(self, tasks: Sequence[Task], cpus: int, scheduler: Scheduler, supply: Supply) -> None:
         self._tasks, self._cpus, self._scheduler, self._supply = tasks, cpus, scheduler, supply
         self._slacks: list[int | None] = [None] * len(tasks)
-        self._effort = Effort(2 * MAX_STEPS)
+        self._effort = Effort(MAX_STEPS * 7 // 4)
         self._cut = scheduler is Scheduler.EDF and not any(task.jitter_ns for task in tasks)
 
     def found(self) -> list[int | None]:
@@ -77,15 +77,20 @@ class _Slacks:
         task = self._tasks[k]
         most = task.deadline_ns - task.jitter_ns
         others = [
-            (other, self._slacks[i] or 0, self._due(task, other, self._slacks[i] or 0))
+            (other.wcet_ns, other.period_ns, other.deadline_ns - slack - other.wcet_ns, due)
             for i, other in enumerate(self._tasks)
             if i != k and other.level >= task.level
+            for slack in (self._slacks[i] or 0,)
+            for due in (self._due(task, other, slack),)
         ]
         time = task.wcet_ns
         while time <= most:
-            self._effort.spend(len(others))
+            self._effort.spend(len(others) + 4 * self._cpus)
             works = [taken(self._supply, time)] * self._cpus
-            works += [min(workload(other, time, slack), due) for other, slack, due in others]
+            works += [  # workload(), in one expression: here the time goes
+                min(due, (reach := time + ahead) // period * wcet + min(wcet, reach % period))
+                for wcet, period, ahead, due in others
+            ]
             later = task.wcet_ns + interference(works, self._cpus)
             if later <= time:
                 return most - time
