@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from resource import RLIMIT_CPU, setrlimit
+from time import process_time
 from typing import Any
 
 import pytest
@@ -58,6 +60,13 @@ settings.register_profile(
     database=None,
 )
 settings.load_profile("mutants" if "MUTANT_UNDER_TEST" in os.environ else "schedctl")
+
+
+def pytest_sessionstart() -> None:
+    """What makes the code go on forever ends after so much CPU time, however busy the machine is."""
+    if "__mutmut_" in os.environ.get("MUTANT_UNDER_TEST", ""):
+        limit_s = int(process_time()) + int(os.environ["SCHEDCTL_MUTANT_CPU_S"])
+        setrlimit(RLIMIT_CPU, (limit_s, limit_s + 1))
 
 
 class Guest:

@@ -11,9 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from schedctl.analysis import edf_utilization, liu_layland
+from schedctl.analysis import gfb, liu_layland
 from schedctl.analysis.demand import demand_bound
-from schedctl.analysis.model import Placement, Scheduler
 from schedctl.analysis.report import Analysis, TaskSet
 from schedctl.analysis.schedule import Schedule, Segment, critical_instant, merged
 from schedctl.analysis.text import duration
@@ -97,12 +96,19 @@ def _draw_segment(axes: Axes, segment: Segment, row: int, factor: int) -> None:
         axes.plot([end, end], [row - 0.3, row + 0.3], color=_LINE, linestyle=":", linewidth=1.2)
 
 
+def _is_about(test: str, found: TaskSet, result: Analysis) -> bool:
+    """Whether a bound was applied, and is one of the utilization alone."""
+    applied = any(one.name == test and not one.detail.startswith("does not apply") for one in result.tests)
+    plain = all(task.deadline_ns >= task.period_ns and not task.blocking_ns for task in found.tasks)
+    return applied and plain and found.supply.rate == 1 and not found.supply.delay_ns
+
+
 def _draw_utilization(axes: Axes, found: TaskSet, result: Analysis) -> None:
     bars = {"utilization": result.utilization, "supplied": found.supply.rate * found.cpus}
     lines: dict[str, float] = {name: float(value) for name, value in bars.items()}
-    if found.placement is Placement.UNIPROCESSOR and found.scheduler is Scheduler.FIXED_PRIORITY:
-        lines["Liu & Layland"] = float(liu_layland.printed_bound(len(found.tasks))) * float(found.supply.rate)
-    elif edf_utilization.NAME not in {test.name for test in result.tests} and found.cpus > 1:
+    if _is_about(liu_layland.NAME, found, result):
+        lines["Liu & Layland"] = float(liu_layland.printed_bound(len(found.tasks)))
+    elif _is_about(gfb.NAME, found, result):
         largest = max(task.utilization for task in found.tasks)
         lines["GFB"] = max(0.0, float(found.cpus - (found.cpus - 1) * largest))
     colors = [_LATE if lines["utilization"] > lines["supplied"] else _RUN, *["#a0a0a0"] * (len(lines) - 1)]

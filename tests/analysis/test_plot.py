@@ -111,6 +111,23 @@ def test_the_curves_have_ids(tmp_path: Path) -> None:
     assert (tmp_path / "plot.svg").read_bytes() == before
 
 
+def test_a_bound_is_drawn_where_it_is_about_the_set(tmp_path: Path) -> None:
+    fixed, edf = Scheduler.FIXED_PRIORITY, Scheduler.EDF
+    plain = tasks_of([[1, 4], [1, 6]])
+    bars = {"utilization.utilization", "utilization.supplied"}
+
+    def drawn_bars(found: TaskSet) -> set[str]:
+        return {name for name in drawn(tmp_path, found) if name.startswith("utilization.")}
+
+    assert drawn_bars(task_set(plain, fixed)) == {*bars, "utilization.Liu&Layland"}
+    assert drawn_bars(task_set(plain, edf)) == bars
+    assert drawn_bars(task_set(plain, fixed, supply=Periodic(10, 9))) == bars
+    assert drawn_bars(task_set(tasks_of([[1, 4, 3], [1, 6]]), fixed)) == bars
+    flat = tasks_of([[1, 4], [1, 6]], levels=[1, 1])
+    assert drawn_bars(task_set(flat, edf, cpus=2)) == {*bars, "utilization.GFB"}
+    assert drawn_bars(task_set(flat, fixed, cpus=2)) == bars
+
+
 def test_png(tmp_path: Path) -> None:
     found = task_set(SET, Scheduler.EDF)
     write_plot(tmp_path / "plot.png", found, analyze(found))

@@ -200,15 +200,24 @@ def test_words(run: Run) -> None:
     assert run("analyze", "--taskset", "./no/such.json")[0] == 66
 
 
-@pytest.mark.parametrize(("scheduler", "cpus"), [("edf", 1), ("fixed_priority", 1), ("edf", 4)])
-def test_a_thousand_tasks_in_bounded_time(run: Run, scheduler: str, cpus: int) -> None:
+@pytest.mark.parametrize(
+    ("scheduler", "cpus", "placement"),
+    [
+        ("edf", 1, "uniprocessor"),
+        ("fixed_priority", 1, "uniprocessor"),
+        ("edf", 4, "global"),
+        ("fixed_priority", 4, "global"),
+        ("fixed_priority", 4, "partitioned"),
+    ],
+)
+def test_a_thousand_tasks_in_bounded_time(run: Run, scheduler: str, cpus: int, placement: str) -> None:
     """Periods without common factors: hyperperiods have thousands of digits."""
     tasks = [
         {"name": f"t{i}", "wcet": 900 * cpus + i, "period": 10**6 + 2 * i + 1, "deadline": 10**6}
         for i in range(1000)
     ]
     start = time.process_time()
-    found = analyzed(run, taskset(scheduler=scheduler, cpus=cpus, tasks=tasks))
+    found = analyzed(run, taskset(scheduler=scheduler, cpus=cpus, placement=placement, tasks=tasks))
     assert found["exit"] in (0, 3, 4)
     assert time.process_time() - start < 10  # 5 s on an idle machine
 
