@@ -88,8 +88,8 @@ def _ceiling(sections: Sequence[Mapping[str, int]]) -> int:
 
 
 def with_blocking(tasks: Sequence[Task], bounds: Mapping[str, int]) -> tuple[Task, ...]:
-    """The tasks with what resources add to the blocking they declare."""
-    return tuple(replace(task, blocking_ns=task.blocking_ns + bounds.get(task.name, 0)) for task in tasks)
+    """The tasks with what resources add to the blocking they declare; `bounds` has all of them."""
+    return tuple(replace(task, blocking_ns=task.blocking_ns + bounds[task.name]) for task in tasks)
 
 
 def urgencies(tasks: Sequence[Task], scheduler: Scheduler) -> dict[str, int]:

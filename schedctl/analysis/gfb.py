@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
 
 from schedctl.analysis.global_model import why_not_global
 from schedctl.analysis.model import Strength, Task, TestResult, not_applicable, result_of, total_utilization
@@ -36,7 +35,7 @@ def analyze(tasks: Sequence[Task], cpus: int, supply: Supply = DEDICATED) -> Tes
         return not_applicable(NAME, Strength.SUFFICIENT, reason)
     dense = [replace(task, period_ns=min(task.period_ns, task.deadline_ns)) for task in tasks]
     total = total_utilization(dense)
-    largest = max((task.utilization for task in dense), default=Fraction(0))
+    largest = max(task.utilization for task in dense)
     bound = cpus - (cpus - 1) * largest
     detail = f"density {share(total)} against {share(bound)}, {share(largest)} the largest of one task"
     return result_of(NAME, Strength.SUFFICIENT, largest <= 1 and total <= bound, detail)

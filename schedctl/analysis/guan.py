@@ -65,7 +65,7 @@ def _bound(
     while time <= task.deadline_ns:
         effort.spend(len(more) + cpus)
         parts = [(taken(supply, time), taken(supply, time))] * cpus
-        parts += [(_without_carry(other, time), _with_carry(other, bound, time)) for other, bound in more]
+        parts += [(without_carry(other, time), with_carry(other, bound, time)) for other, bound in more]
         later = task.wcet_ns + _interference(parts, cpus, effort)
         if later <= time:
             return time
@@ -93,12 +93,14 @@ def _interference(parts: Sequence[tuple[int, int]], cpus: int, effort: Effort) -
         found = later
 
 
-def _without_carry(task: Task, window_ns: int) -> int:
+def without_carry(task: Task, window_ns: int) -> int:
+    """NC(x): what a task runs in a window that no job of it has begun before."""
     jobs, rest = divmod(window_ns, task.period_ns)
     return jobs * task.wcet_ns + min(rest, task.wcet_ns)
 
 
-def _with_carry(task: Task, bound_ns: int, window_ns: int) -> int:
+def with_carry(task: Task, bound_ns: int, window_ns: int) -> int:
+    """CI(x): the same, when one of its jobs is under way."""
     jobs, rest = divmod(max(0, window_ns - task.wcet_ns), task.period_ns)
     late = max(0, rest - (task.period_ns - bound_ns))
     return (jobs + 1) * task.wcet_ns + min(task.wcet_ns - 1, late)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 from hypothesis import strategies as st
@@ -27,6 +28,11 @@ def tasks_of(
         )
         for i, row in enumerate(rows)
     ]
+
+
+def constrained(tasks: list[Task]) -> list[Task]:
+    """With deadlines of at most the period."""
+    return [replace(task, deadline_ns=min(task.deadline_ns, task.period_ns)) for task in tasks]
 
 
 def random_tasks(random: Random, cpus: int) -> list[Task]:

@@ -66,6 +66,15 @@ def test_a_circle() -> None:
     with pytest.raises(CycleError) as caught:
         ceilings([Resource("r", {"a": 1}, "s"), Resource("s", {"a": 1}, "r")], LEVELS)
     assert caught.value.chain == ("r", "s", "r")
+    with pytest.raises(CycleError) as caught:
+        ceilings([Resource("r", {"a": 1}, "r")], LEVELS)
+    assert caught.value.chain == ("r", "r")
+
+
+def test_what_leads_into_a_circle() -> None:
+    with pytest.raises(CycleError) as caught:
+        ceilings([Resource("q", {"a": 1}, "r"), Resource("r", {}, "s"), Resource("s", {}, "r")], LEVELS)
+    assert caught.value.chain == ("r", "s", "r")
 
 
 def test_urgencies() -> None:

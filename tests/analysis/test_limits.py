@@ -8,12 +8,15 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schedctl.analysis import (
     bcl,
     bertogna_cirinei,
     edf_response,
     edf_within_priorities,
+    gfb,
     guan,
     liu_layland,
     partition,
@@ -24,6 +27,7 @@ from schedctl.analysis import (
 from schedctl.analysis.advice import changes, cpus_needed, sentences
 from schedctl.analysis.demand import hyperperiod
 from schedctl.analysis.effort import Effort, GaveUpError, together
+from schedctl.analysis.global_model import workload
 from schedctl.analysis.model import (
     Placement,
     Scheduler,
@@ -35,8 +39,8 @@ from schedctl.analysis.model import (
 )
 from schedctl.analysis.partition import assignment_text, first_fit
 from schedctl.analysis.report import TaskSet, decide, run_tests
-from schedctl.analysis.supply import DEDICATED, Periodic
-from tests.analysis.sets import tasks_of
+from schedctl.analysis.supply import DEDICATED, BoundedDelay, Periodic
+from tests.analysis.sets import constrained, small_tasks, tasks_of
 
 EDF, FIXED = Scheduler.EDF, Scheduler.FIXED_PRIORITY
 SET = tasks_of([[1, 3, 2], [2, 5, 4]])
@@ -201,6 +205,51 @@ def test_each_cpu_is_tested_by_its_scheduler() -> None:
     levels = tasks_of([[1, 20], [1, 30]])
     assert partition.analyze(levels, 1, EDF, Periodic(4, 2)).verdict is Verdict.SCHEDULABLE
     assert partition.analyze(levels, 1, EDF, Periodic(40, 4)).verdict is Verdict.UNKNOWN
+
+
+@given(small_tasks(most=1), st.integers(0, 40), st.integers(0, 12))
+def test_what_carries_in_is_counted_job_by_job(tasks: list[Task], window: int, slack: int) -> None:
+    """The last job runs at the window's end, the others one period before each other; the one that is under
+    way at the start ends a response time after its release, and has run for one unit."""
+    (task,) = constrained(tasks)
+    response = max(task.wcet_ns, task.deadline_ns - slack)
+    release, jobs = max(window, task.wcet_ns) - task.wcet_ns, 0
+    while release >= 0:
+        jobs += 1
+        release -= task.period_ns
+    carried = min(task.wcet_ns - 1, max(0, release + response))
+    assert guan.with_carry(task, response, window) == jobs * task.wcet_ns + carried
+
+
+@given(small_tasks(most=1), st.integers(0, 40))
+def test_what_does_not_carry_in_begins_with_the_window(tasks: list[Task], window: int) -> None:
+    (task,) = tasks
+    ran = [t for t in range(window) if t % task.period_ns < task.wcet_ns]
+    assert guan.without_carry(task, window) == len(ran)
+
+
+@given(small_tasks(most=1), st.integers(0, 40), st.integers(0, 12))
+def test_workloads_are_counted_job_by_job(tasks: list[Task], window: int, slack: int) -> None:
+    """The first job ends its slack before its deadline, the later ones run at their releases."""
+    (task,) = constrained(tasks)
+    slack = min(slack, task.deadline_ns - task.wcet_ns)
+    start = task.wcet_ns - (task.deadline_ns - slack)  # released then, it runs from 0 on
+    runs = {t for t in range(window) if t < task.wcet_ns}
+    for job in range(1, 60):
+        release = start + job * task.period_ns
+        runs |= {t for t in range(release, release + task.wcet_ns) if 0 <= t < window}
+    assert min(window, workload(task, window, slack)) == len(runs)
+
+
+def test_bounds_of_the_utilization_say_where_they_do_not_apply() -> None:
+    levels, flat = tasks_of([[1, 4], [1, 6]]), tasks_of([[1, 4], [1, 6]], levels=[1, 1])
+    assert gfb.analyze(levels, 2).detail == "does not apply: the tasks have several levels"
+    assert bcl.analyze(levels, 2, EDF).detail == "does not apply: the tasks have several levels"
+    assert bcl.analyze(levels, 2, FIXED).verdict is Verdict.SCHEDULABLE
+    parted = "does not apply: the CPUs are not wholly given to these tasks"
+    assert gfb.analyze(flat, 2, BoundedDelay(Fraction(1, 2))).detail == parted
+    assert gfb.analyze(flat, 2, BoundedDelay(Fraction(1), Fraction(1))).detail == parted
+    assert gfb.analyze(flat, 2).verdict is Verdict.SCHEDULABLE
 
 
 def test_no_tasks_use_nothing() -> None:

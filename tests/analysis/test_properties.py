@@ -28,7 +28,7 @@ from schedctl.analysis.edf_response import Order
 from schedctl.analysis.model import Placement, Scheduler, Task, TestResult, Verdict, total_utilization
 from schedctl.analysis.report import TaskSet, run_tests
 from schedctl.analysis.supply import DEDICATED, BoundedDelay, Periodic, Supply
-from tests.analysis.sets import small_tasks
+from tests.analysis.sets import constrained, small_tasks
 
 FOUND = Verdict.SCHEDULABLE
 sets = small_tasks(most=4, longest=16, jitter=True, ties=True)
@@ -47,10 +47,6 @@ supplies = st.one_of(
     ),
 )
 schedulers = st.sampled_from(Scheduler)
-
-
-def constrained(tasks: list[Task]) -> list[Task]:
-    return [replace(task, deadline_ns=min(task.deadline_ns, task.period_ns)) for task in tasks]
 
 
 def everything(tasks: list[Task], cpus: int, scheduler: Scheduler, supply: Supply) -> list[TestResult]:
