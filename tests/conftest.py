@@ -62,8 +62,8 @@ settings.register_profile(
 settings.load_profile("mutants" if "MUTANT_UNDER_TEST" in os.environ else "schedctl")
 
 
-def pytest_sessionstart() -> None:
-    """What makes the code go on forever ends after so much CPU time, however busy the machine is."""
+def pytest_runtest_setup() -> None:
+    """A change that makes the code go on forever ends after so much CPU time, however busy the machine is."""
     if "__mutmut_" in os.environ.get("MUTANT_UNDER_TEST", ""):
         limit_s = int(process_time()) + int(os.environ["SCHEDCTL_MUTANT_CPU_S"])
         setrlimit(RLIMIT_CPU, (limit_s, limit_s + 1))
