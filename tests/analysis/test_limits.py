@@ -90,8 +90,11 @@ def test_tests_share_an_effort() -> None:
         assert left
         assert shared.used_up
         assert qpa.analyze(SET).verdict is Verdict.UNKNOWN
-        with together(10):
-            Effort(100).spend(10)
+    with together(20) as outer, together(10):
+        Effort(100).spend(10)
+    outer.spend(10)
+    with pytest.raises(GaveUpError):
+        outer.spend(1)
     Effort(100).spend(90)
     assert qpa.analyze(SET).verdict is Verdict.SCHEDULABLE
 
