@@ -18,6 +18,7 @@ from schedctl.analysis import (
     edf_within_priorities,
     gfb,
     guan,
+    hyperbolic,
     liu_layland,
     partition,
     processor_demand,
@@ -271,6 +272,34 @@ def test_the_supply_reaches_every_test() -> None:
             part = [*run_tests(TaskSet(tasks, cpus, scheduler, placement, half))]
             assert all(test.verdict is not Verdict.SCHEDULABLE for test in part)
             assert decide(part) is (Verdict.NOT_SCHEDULABLE if cpus == 1 else Verdict.UNKNOWN)
+
+
+def test_each_test_is_given_the_supply() -> None:
+    """3/8 of a CPU, which every test accepts; of a tenth none does."""
+    tasks = tuple(tasks_of([[1, 4], [1, 8]], levels=[1, 1]))
+    ordered = tuple(tasks_of([[1, 4], [1, 8]]))
+    for cpus, placement in ((1, Placement.UNIPROCESSOR), (2, Placement.GLOBAL), (2, Placement.PARTITIONED)):
+        for scheduler, some in ((EDF, tasks), (EDF, ordered), (FIXED, ordered)):
+            found = TaskSet(some, cpus, scheduler, placement)
+            whole = {test.name: test.verdict for test in run_tests(found) if test.name != "capacity"}
+            part = run_tests(replace(found, supply=Periodic(40, 4)))
+            of_levels = some is ordered and scheduler is EDF and placement is Placement.GLOBAL
+            assert of_levels or set(whole.values()) == {Verdict.SCHEDULABLE}, whole
+            assert all(test.verdict is not Verdict.SCHEDULABLE for test in part)
+    two_levels = run_tests(TaskSet(ordered, 1, EDF, Placement.UNIPROCESSOR))
+    assert [test.name for test in two_levels] == ["capacity", "edf_within_fixed_priorities"]
+
+
+def test_the_hyperbolic_bound_under_a_rate() -> None:
+    """(1 + 1/2) (1 + 1/4) <= 2, (1 + 1/2) (1 + 2/5) > 2: each utilization is twice as large on half a CPU."""
+    half = BoundedDelay(Fraction(1, 2))
+    assert hyperbolic.analyze(tasks_of([[1, 4], [1, 8]]), half).verdict is Verdict.SCHEDULABLE
+    assert hyperbolic.analyze(tasks_of([[1, 4], [1, 5]]), half).verdict is Verdict.UNKNOWN
+
+
+def test_what_carries_in_has_run_for_a_unit() -> None:
+    """The job under way is released at -1 and done by 3: 2 of its 3 are left, and 3 of the next one."""
+    assert guan.with_carry(Task("a", 3, 4, 4), 4, 6) == 5
 
 
 def test_the_hyperperiod_contains_the_supply_s() -> None:
