@@ -297,6 +297,36 @@ def test_the_hyperbolic_bound_under_a_rate() -> None:
     assert hyperbolic.analyze(tasks_of([[1, 4], [1, 5]]), half).verdict is Verdict.UNKNOWN
 
 
+def test_liu_and_layland_under_a_rate() -> None:
+    """On half a CPU 3/8 is 0.75 <= 0.828427; a gap of 1 adds 1/8; 2 of blocking are 4."""
+    half = BoundedDelay(Fraction(1, 2))
+
+    def passes(rows: list[list[int]], supply: BoundedDelay, blocking: Sequence[int] = ()) -> bool:
+        return liu_layland.analyze(tasks_of(rows, blocking), supply).verdict is Verdict.SCHEDULABLE
+
+    assert passes([[1, 4], [1, 8]], half)
+    assert not passes([[1, 4], [1, 5]], half)
+    assert not passes([[1, 4], [1, 8]], replace(half, delay_ns=Fraction(1)))
+    assert passes([[1, 4], [1, 40]], half, (1, 0))
+    assert not passes([[1, 4], [1, 40]], half, (2, 0))
+
+
+works = st.integers(0, 12)
+
+
+@given(st.lists(st.tuples(works, works), max_size=6), st.integers(1, 4))
+def test_guans_interference_is_the_smallest(parts: list[tuple[int, int]], cpus: int) -> None:
+    length = 0
+    while True:
+        cut = length + 1
+        carried = [min(ci, cut) - min(nc, cut) for nc, ci in parts]
+        most = sum(sorted((extra for extra in carried if extra > 0), reverse=True)[: cpus - 1])
+        if sum(min(nc, cut) for nc, _ in parts) + most < cpus * cut:
+            break
+        length += 1
+    assert guan.interference_with_carry(parts, cpus, Effort()) == length
+
+
 def test_what_carries_in_has_run_for_a_unit() -> None:
     """The job under way is released at -1 and done by 3: 2 of its 3 are left, and 3 of the next one."""
     assert guan.with_carry(Task("a", 3, 4, 4), 4, 6) == 5
