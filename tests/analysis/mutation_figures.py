@@ -25,7 +25,7 @@ COLUMNS = ("killed", "time-out", "survived", "not run", "other")
 def main() -> None:
     totals: Counter[str] = Counter()
     left: list[str] = []
-    print(f"{'':<36}" + "".join(f"{name:>10}" for name in ("changes", *COLUMNS)))
+    print(f"{'':<42}" + "".join(f"{name:>10}" for name in ("changes", *COLUMNS)))
     for path in sorted(Path("mutants/schedctl/analysis").glob("*.meta")):
         codes: dict[str, int | None] = json.loads(path.read_text())["exit_code_by_key"]
         if not codes:
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def row(name: str, said: Counter[str]) -> str:
-    return f"{name:<36}" + "".join(f"{n:>10}" for n in (said.total(), *(said[column] for column in COLUMNS)))
+    return f"{name:<42}" + "".join(f"{n:>10}" for n in (said.total(), *(said[column] for column in COLUMNS)))
 
 
 if __name__ == "__main__":
