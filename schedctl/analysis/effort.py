@@ -44,9 +44,8 @@ _TOGETHER: ContextVar[Effort | None] = ContextVar("together", default=None)
 @contextmanager
 def together(steps: int) -> Iterator[Effort]:
     """All tests that run inside may spend so many steps together; afterwards each gives up at once."""
-    token = _TOGETHER.set(None)
     shared = Effort(steps)
-    _TOGETHER.set(shared)
+    token = _TOGETHER.set(shared)
     try:
         yield shared
     finally:

@@ -66,14 +66,14 @@ def _bound(
         effort.spend(len(more) + cpus)
         parts = [(taken(supply, time), taken(supply, time))] * cpus
         parts += [(without_carry(other, time), with_carry(other, bound, time)) for other, bound in more]
-        later = task.wcet_ns + _interference(parts, cpus, effort)
+        later = task.wcet_ns + interference_with_carry(parts, cpus, effort)
         if later <= time:
             return time
         time = later
     return None
 
 
-def _interference(parts: Sequence[tuple[int, int]], cpus: int, effort: Effort) -> int:
+def interference_with_carry(parts: Sequence[tuple[int, int]], cpus: int, effort: Effort) -> int:
     """The smallest y at which, for each choice of m - 1 tasks that carry in, sum min(W, y + 1) < m (y + 1).
 
     For one choice that is global_model.interference, and what holds for one y holds for all longer ones. The

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from schedctl.analysis import edf_within_priorities, qpa, response_time
-from schedctl.analysis.effort import Effort, GaveUpError
+from schedctl.analysis.effort import MAX_STEPS, GaveUpError, together
 from schedctl.analysis.model import (
     Scheduler,
     Strength,
@@ -26,8 +26,8 @@ from schedctl.analysis.model import (
 from schedctl.analysis.supply import DEDICATED, Supply
 
 NAME = "partitioned_first_fit"
-_MAX_TRIALS = 20_000
-"""Steps that all trials together may take, each as many as tasks are on the CPU, squared."""
+_COST = 20
+"""Steps for one term of a sum of utilizations, whose denominators are long."""
 
 
 def analyze(tasks: Sequence[Task], cpus: int, scheduler: Scheduler, supply: Supply = DEDICATED) -> TestResult:
@@ -46,18 +46,20 @@ def first_fit(
     tasks: Sequence[Task], cpus: int, scheduler: Scheduler, supply: Supply
 ) -> tuple[list[list[Task]], Task | None]:
     """The tasks of each CPU, and the first one that fits nowhere. Raises GaveUpError."""
-    effort = Effort(_MAX_TRIALS)
     bins: list[list[Task]] = [[] for _ in range(min(cpus, len(tasks)))]
-    for task in sorted(tasks, key=lambda task: -task.utilization):
-        for cpu in bins:
-            if total_utilization([*cpu, task]) > supply.rate:
-                continue
-            effort.spend(len(cpu) * len(cpu) + 1)
-            if one_cpu([*cpu, task], scheduler, supply):
-                cpu.append(task)
-                break
-        else:
-            return bins, task
+    with together(MAX_STEPS) as shared:
+        for task in sorted(tasks, key=lambda task: -task.utilization):
+            for cpu in bins:
+                shared.spend(_COST * (len(cpu) + 1))
+                if total_utilization([*cpu, task]) > supply.rate:
+                    continue
+                fits = one_cpu([*cpu, task], scheduler, supply)
+                shared.spend(0)  # what gave up is no answer
+                if fits:
+                    cpu.append(task)
+                    break
+            else:
+                return bins, task
     return bins, None
 
 

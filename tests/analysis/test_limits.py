@@ -18,6 +18,7 @@ from schedctl.analysis import (
     edf_within_priorities,
     gfb,
     guan,
+    hyperbolic,
     liu_layland,
     partition,
     processor_demand,
@@ -90,8 +91,11 @@ def test_tests_share_an_effort() -> None:
         assert left
         assert shared.used_up
         assert qpa.analyze(SET).verdict is Verdict.UNKNOWN
-        with together(10):
-            Effort(100).spend(10)
+    with together(20) as outer, together(10):
+        Effort(100).spend(10)
+    outer.spend(10)
+    with pytest.raises(GaveUpError):
+        outer.spend(1)
     Effort(100).spend(90)
     assert qpa.analyze(SET).verdict is Verdict.SCHEDULABLE
 
@@ -268,6 +272,64 @@ def test_the_supply_reaches_every_test() -> None:
             part = [*run_tests(TaskSet(tasks, cpus, scheduler, placement, half))]
             assert all(test.verdict is not Verdict.SCHEDULABLE for test in part)
             assert decide(part) is (Verdict.NOT_SCHEDULABLE if cpus == 1 else Verdict.UNKNOWN)
+
+
+def test_each_test_is_given_the_supply() -> None:
+    """3/8 of a CPU, which every test accepts; of a tenth none does."""
+    tasks = tuple(tasks_of([[1, 4], [1, 8]], levels=[1, 1]))
+    ordered = tuple(tasks_of([[1, 4], [1, 8]]))
+    for cpus, placement in ((1, Placement.UNIPROCESSOR), (2, Placement.GLOBAL), (2, Placement.PARTITIONED)):
+        for scheduler, some in ((EDF, tasks), (EDF, ordered), (FIXED, ordered)):
+            found = TaskSet(some, cpus, scheduler, placement)
+            whole = {test.name: test.verdict for test in run_tests(found) if test.name != "capacity"}
+            part = run_tests(replace(found, supply=Periodic(40, 4)))
+            of_levels = some is ordered and scheduler is EDF and placement is Placement.GLOBAL
+            assert of_levels or set(whole.values()) == {Verdict.SCHEDULABLE}, whole
+            assert all(test.verdict is not Verdict.SCHEDULABLE for test in part)
+    two_levels = run_tests(TaskSet(ordered, 1, EDF, Placement.UNIPROCESSOR))
+    assert [test.name for test in two_levels] == ["capacity", "edf_within_fixed_priorities"]
+
+
+def test_the_hyperbolic_bound_under_a_rate() -> None:
+    """(1 + 1/2) (1 + 1/4) <= 2, (1 + 1/2) (1 + 2/5) > 2: each utilization is twice as large on half a CPU."""
+    half = BoundedDelay(Fraction(1, 2))
+    assert hyperbolic.analyze(tasks_of([[1, 4], [1, 8]]), half).verdict is Verdict.SCHEDULABLE
+    assert hyperbolic.analyze(tasks_of([[1, 4], [1, 5]]), half).verdict is Verdict.UNKNOWN
+
+
+def test_liu_and_layland_under_a_rate() -> None:
+    """On half a CPU 3/8 is 0.75 <= 0.828427; a gap of 1 adds 1/8; 2 of blocking are 4."""
+    half = BoundedDelay(Fraction(1, 2))
+
+    def passes(rows: list[list[int]], supply: BoundedDelay, blocking: Sequence[int] = ()) -> bool:
+        return liu_layland.analyze(tasks_of(rows, blocking), supply).verdict is Verdict.SCHEDULABLE
+
+    assert passes([[1, 4], [1, 8]], half)
+    assert not passes([[1, 4], [1, 5]], half)
+    assert not passes([[1, 4], [1, 8]], replace(half, delay_ns=Fraction(1)))
+    assert passes([[1, 4], [1, 40]], half, (1, 0))
+    assert not passes([[1, 4], [1, 40]], half, (2, 0))
+
+
+works = st.integers(0, 12)
+
+
+@given(st.lists(st.tuples(works, works), max_size=6), st.integers(1, 4))
+def test_guans_interference_is_the_smallest(parts: list[tuple[int, int]], cpus: int) -> None:
+    length = 0
+    while True:
+        cut = length + 1
+        carried = [min(ci, cut) - min(nc, cut) for nc, ci in parts]
+        most = sum(sorted((extra for extra in carried if extra > 0), reverse=True)[: cpus - 1])
+        if sum(min(nc, cut) for nc, _ in parts) + most < cpus * cut:
+            break
+        length += 1
+    assert guan.interference_with_carry(parts, cpus, Effort()) == length
+
+
+def test_what_carries_in_has_run_for_a_unit() -> None:
+    """The job under way is released at -1 and done by 3: 2 of its 3 are left, and 3 of the next one."""
+    assert guan.with_carry(Task("a", 3, 4, 4), 4, 6) == 5
 
 
 def test_the_hyperperiod_contains_the_supply_s() -> None:
