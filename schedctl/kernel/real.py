@@ -27,7 +27,7 @@ from schedctl.image.stats import (
     decode_exit_record,
     decode_sched_stats,
 )
-from schedctl.image.task import TaskContext
+from schedctl.image.task import MeasuredPeriod, TaskContext, TaskFlag, decode_period
 from schedctl.kernel import cgroupfs, libbpf, procfs, slack, sysfs
 from schedctl.kernel.protocol import NR_SLOTS, ChooseSlack, NotAttachedError, Quota, SchedState
 from schedctl.kernel.rings import RingReader, fill_rings
@@ -40,7 +40,7 @@ SLOT_MAPS = ("policy_a", "policy_b")
 # The kernel cancels the timers of a map that user space neither holds nor has pinned.
 PINNED_MAPS = (
     *("policy", *SLOT_MAPS, *TABLE_MAPS, "class_stats", "sched_stats", "exit_record", "task_ctxs"),
-    *("end_timers", "events", "control", "population"),
+    *("end_timers", "events", "control", "population", "period_ctxs"),
 )
 # An attach under load waits for every thread to pass through the kernel's bypass mode.
 SETTLE_S = 10.0
@@ -305,6 +305,17 @@ class RealKernel:
                     found = None if pidfd is None else slack.context_of(contexts, pidfd)
                 if found is not None:
                     yield tid, found
+
+    def measured_period(self, tid: int) -> MeasuredPeriod | None:
+        with self._map("task_ctxs") as contexts, slack.thread_pidfd(tid) as pidfd:
+            context = None if pidfd is None else slack.context_of(contexts, pidfd)
+            if pidfd is None or context is None or TaskFlag.MEASURED not in context.flags:
+                return None
+            with self._map("period_ctxs") as periods:
+                try:
+                    return decode_period(periods.lookup(pidfd))
+                except (OSError, ValueError):  # not released since it came to its class
+                    return None
 
     def set_slack(self, tid: int, choose: ChooseSlack) -> bool:
         with self._map("task_ctxs") as contexts:
