@@ -32,9 +32,10 @@ own reading of the clock.
 """
 # What may be under way when the thread wakes up: of the thread that ran, and of the one that comes.
 SWITCH = ("stopping", "enqueue", "dispatch", "running")
-SLOW = """The slowest meet a tick besides (`tick`: {tick:,.0f} instructions), or a switch from one of the others
-to the next that is under way (`stopping`, `enqueue`, `dispatch`, `running`: {switch:,.0f}), and the
-kernel's own part of either. Where p99 is more than {goal} times SCHED_FIFO's, the difference in instructions:
+SLOW = """The slowest meet a tick besides (`tick`: {tick:,.0f} instructions), or a switch from one of the
+others to the next that is under way (`stopping`, `enqueue`, `dispatch`, `running`: {switch:,.0f}), and the
+kernel's own part of either. Where p99 is more than {goal} times SCHED_FIFO's, the difference in
+instructions:
 """
 THROUGHPUT = """## What throughput pays for
 
@@ -67,7 +68,9 @@ def wake_up(figures: Figures, found: Sequence[Row]) -> str:
     if slow:
         switch = sum(each.get(name, 0) for name in SWITCH)
         parts.append(SLOW.format(tick=each.get("tick", 0), switch=switch, goal=GOAL))
-        parts.append(table(["", "p99, µs", f"{GOAL} × SCHED_FIFO's, µs", "instructions beyond"], iter(slow)))
+        parts.append(
+            table(["", "p99, µs", f"{GOAL} times SCHED_FIFO's, µs", "instructions beyond"], iter(slow))
+        )
     else:
         parts.append(f"No p99 is more than {GOAL} times SCHED_FIFO's.\n")
     return "\n".join(parts)
