@@ -2,8 +2,8 @@
 """`python -m tests.sched.soak [MINUTES]`: MINUTES of hostile load per order, on two CPUs; 10 by default.
 
 stress-ng, hackbench and all that load/hostile.c can do, at every level and in every tier. A line per
-minute. Exit status 1 where the scheduler did not stay, a thread went past it, or one got no CPU time in a
-minute, or came round never. How often depends on how fast the emulator is.
+minute. Exit status 1 where the scheduler did not stay, a thread went past it, or a kind of load got no CPU
+time in a minute, or never came round. How often it does depends on how fast the emulator is.
 """
 
 from __future__ import annotations
