@@ -26,7 +26,7 @@ best is [listed](#where-we-lose), by a script.
 """
 METHOD = """## Method
 
-* One boot of a virtual machine with one CPU, in QEMU's emulation under `-icount shift=1,sleep=off`: the
+* A virtual machine with one CPU (boots: {boots}), in QEMU's emulation under `-icount shift=1,sleep=off`: the
   guest's clock follows the instructions that it executes, 2 ns each, whatever the host does meanwhile.
 * Rounds: {rounds}. In each every contender in turn is attached, measured with every workload, and
   detached. Each figure is the median over the rounds; in parentheses the lowest and the highest.
@@ -109,7 +109,8 @@ def setup(raw: dict[str, Any]) -> str:
     if fewer:
         lines += [
             "",
-            f"In fewer rounds, because they take minutes to attach or do not stay: {', '.join(fewer)}.",
+            "In fewer rounds, because they take minutes to attach, do not stay, or were left out of the later"
+            f" ones: {', '.join(fewer)}.",
         ]
     if missing:
         lines += ["", "Not measured:", "", *missing]

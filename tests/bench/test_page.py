@@ -20,6 +20,7 @@ def raw_of(*samples: tuple[str, str, dict[str, Any]]) -> dict[str, Any]:
         "qemu": "10",
         "compiler": "gcc",
         "rounds": 2,
+        "boots": 1,
         "wake_ups": 3,
         "spawns": 10,
         "compiles": 4,
