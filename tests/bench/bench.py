@@ -211,7 +211,8 @@ def _continued(path: Path, rounds: int) -> dict[str, Any]:
         "diff", "--stat", measured, "--", "bpf", "schedctl", "tests/bench/load"
     ):
         raise SystemExit(f"tests/bench/run: {path} is of another scheduler than this one: {raw['commit']}")
-    return raw | {"rounds": raw["rounds"] + rounds, "boots": raw["boots"] + 1}
+    done = max(sample["round"] for sample in raw["samples"])
+    return raw | {"rounds": done + rounds, "boots": raw["boots"] + 1}
 
 
 def main(description: str | None) -> int:
