@@ -54,5 +54,38 @@ def daemon_file() -> Path:
     return run_dir() / "daemon"
 
 
+def control_socket() -> Path:
+    return run_dir() / "control"
+
+
+def status_socket() -> Path:
+    return run_dir() / "status"
+
+
 def selected_file() -> Path:
     return run_dir() / "selected"
+
+
+def copies_dir() -> Path:
+    """Of profiles and images that are selected and not followed."""
+    return run_dir() / "selected.d"
+
+
+def pending_file() -> Path:
+    return run_dir() / "pending"
+
+
+def checkpoint_file() -> Path:
+    return run_dir() / "checkpoint"
+
+
+def trying_file() -> Path:
+    return state_dir() / "trying"
+
+
+def last_good_file() -> Path:
+    return state_dir() / "last_good"
+
+
+def history_dir() -> Path:
+    return state_dir() / "history"

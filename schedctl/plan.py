@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from enum import StrEnum
 from typing import Any
@@ -33,6 +33,17 @@ class Operation(StrEnum):
     REPLACE = "replace"
 
 
+class Mode(StrEnum):
+    """How a difference reaches the kernel."""
+
+    LIVE = "live"
+    """The policy's tables are changed while the scheduler runs."""
+    SWAP = "swap"
+    """Another scheduler takes over."""
+    ATTACH = "attach"
+    """With the first attach: nothing of ours runs."""
+
+
 _SIGN = {Operation.ADD: "+", Operation.REMOVE: "-", Operation.REPLACE: "~"}
 
 
@@ -44,9 +55,16 @@ class Change:
     path: str
     old: Any = None
     new: Any = None
+    mode: Mode = Mode.LIVE
 
     def to_document(self) -> dict[str, Any]:
-        return {"operation": self.operation.value, "path": self.path, "old": self.old, "new": self.new}
+        return {
+            "operation": self.operation.value,
+            "path": self.path,
+            "old": self.old,
+            "new": self.new,
+            "mode": self.mode.value,
+        }
 
     def line(self) -> str:
         """`~ classes.game.level: 3 -> 6`; durations as a person writes them."""
@@ -58,7 +76,8 @@ class Change:
                 values = _shown(self.path, self.old)
             case Operation.REPLACE:
                 values = f"{_shown(self.path, self.old)} -> {_shown(self.path, self.new)}"
-        return f"{_SIGN[self.operation]} {path}: {values}"
+        by = " (swap)" if self.mode is Mode.SWAP else ""
+        return f"{_SIGN[self.operation]} {path}: {values}{by}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +118,55 @@ class Plan:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """The kernel runs something else than was selected: `found` None = nothing."""
+
+    selected: str | None
+    found: str | None
+    changes: tuple[Change, ...]
+
+    def to_document(self) -> dict[str, Any]:
+        return {
+            "selected": self.selected,
+            "found": self.found,
+            "changes": [change.to_document() for change in self.changes],
+        }
+
+    def lines(self) -> list[str]:
+        """What was found, for people; each difference from what was selected to what runs."""
+        found = f"profile {self.found}" if self.found else "nothing"
+        selected = f"profile {self.selected}" if self.selected else "nothing"
+        how = ", changed by somebody else" if self.found == self.selected else ""
+        lines = [f"found: {found} runs{how}, and {selected} is selected"]
+        shown = self.changes if self.found and self.selected else ()
+        lines += [f"  {change.line()}" for change in shown[:DRIFT_SHOWN]]
+        if len(shown) > DRIFT_SHOWN:
+            lines.append(f"  and {len(shown) - DRIFT_SHOWN} more; --json has all")
+        return lines
+
+
+DRIFT_SHOWN = 10
+
+
+def find_drift(selected: PolicyImage | None, observation: Observation) -> Drift | None:
+    """None where what runs is what was selected, or nobody can read it."""
+    live = observation.image
+    unread = observation.owner is Owner.SCHEDCTL and live is None
+    if live == selected or unread:
+        return None
+    changes = diff(selected, live) if live is not None else ()
+    return Drift(selected.profile if selected else None, live.profile if live else None, changes)
+
+
 def make_plan(desired: PolicyImage, observation: Observation) -> Plan:
     """What makes the kernel run `desired`; raises where that cannot be said, see `refuse`."""
     refuse(observation)
     live = observation.live
     if live is None:
         actions = (Action.RELEASE, Action.ATTACH) if observation.leftovers else (Action.ATTACH,)
-        return Plan(desired, None, None, actions, diff(None, desired))
+        added = tuple(replace(change, mode=Mode.ATTACH) for change in diff(None, desired))
+        return Plan(desired, None, None, actions, added)
     changes = diff(live.image, desired)
     return Plan(desired, live.image, live.generation, (Action.CHANGE,) if changes else (), changes)
 

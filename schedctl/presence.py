@@ -1,15 +1,36 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Whether the daemon runs: a note of its process, which everybody can read and nobody has to remove.
 
-Not a lock: who may read a file may lock it, and then the daemon could not.
+The note is not a lock: who may read a file may lock it, and then the daemon could not. That there is one
+daemon is held by another file, which is root's alone.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from schedctl import paths
+from schedctl.errors import ConflictError
+from schedctl.lock import LockHeldError, locked
+
+
+@contextmanager
+def only_daemon() -> Iterator[None]:
+    """This process is the daemon, until it ends; ConflictError where another one is."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(paths.run_dir() / "daemon.lock", 0))
+        except LockHeldError as error:
+            who = error.message.split(" holds ")[0]
+            raise ConflictError(
+                f"another schedctld runs: {who}",
+                "`systemctl status schedctld`; two would undo each other's work",
+            ) from None
+        note_daemon()
+        yield
 
 
 def note_daemon() -> None:

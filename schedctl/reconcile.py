@@ -6,22 +6,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from schedctl.apply import apply_plan
+from schedctl.books import Errand, KeptBooks
+from schedctl.checkpoint import sweep
+from schedctl.errors import Problem, StateError
 from schedctl.harm import refuse_quotas
+from schedctl.history import read_newest
 from schedctl.image.compile import compile_image
 from schedctl.image.model import PolicyImage
 from schedctl.kernel.hostinfo import read_facts
 from schedctl.kernel.protocol import Kernel
+from schedctl.notes import PreparedNotes, now_selected
 from schedctl.observe import Observation, observe
+from schedctl.pending import Pending
 from schedctl.plan import Action, Plan, make_plan
 from schedctl.profile.model import CpuMax, Profile
+from schedctl.ran import Ran
 from schedctl.resolve.accounts import names_of
 from schedctl.resolve.assignment import Assignment, resolve
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
+    """`number` is the history's entry; `pending` what a person has to confirm; `problems` warnings."""
+
     plan: Plan
     observation: Observation  # after the plan was carried out
+    number: int | None = None
+    pending: Pending | None = None
+    problems: tuple[Problem, ...] = ()
 
 
 def resolved_here(profile: Profile) -> Assignment:
@@ -43,8 +55,49 @@ def plan_change(kernel: Kernel, desired: PolicyImage, cpu_max: CpuMax = CpuMax.R
     return plan
 
 
-def reconcile(kernel: Kernel, desired: PolicyImage, cpu_max: CpuMax = CpuMax.REFUSE) -> Outcome:
-    """Make the kernel run `desired` and read it back; the caller holds the lock."""
+def reconcile(
+    kernel: Kernel, desired: PolicyImage, cpu_max: CpuMax = CpuMax.REFUSE, errand: Errand | None = None
+) -> Outcome:
+    """Make the kernel run `desired` and read it back; the caller holds the lock.
+
+    With an errand the notes, the history and what waits for a confirmation change with it.
+    """
     kernel.check()
     plan = plan_change(kernel, desired, cpu_max)
-    return Outcome(plan, apply_plan(kernel, plan))
+    if errand is None:
+        return Outcome(plan, apply_plan(kernel, plan))
+    if not plan.changed:
+        sweep()
+        if errand.notes is not None:
+            note(errand)
+        return Outcome(plan, observe(kernel))
+    books = KeptBooks(
+        errand,
+        ran_before(plan.live),
+        Ran(desired, cpu_max, errand.notes.selected if errand.notes else now_selected()),
+        Action.ATTACH in plan.actions,
+    )
+    observation = apply_plan(kernel, plan, books)
+    return Outcome(plan, observation, books.number, books.pending_now, tuple(books.problems))
+
+
+def note(errand: Errand) -> None:
+    """Only the notes change: the kernel runs what they say."""
+    assert errand.notes is not None
+    prepared = PreparedNotes(errand.notes)
+    try:
+        prepared.commit()
+    finally:
+        prepared.close()
+
+
+def ran_before(live: PolicyImage | None) -> Ran:
+    """What runs now, in a form that can come back; its word on quotas is the history's."""
+    cpu_max = CpuMax.REFUSE
+    try:
+        newest = read_newest()
+        if newest is not None and newest.ran.image == live:
+            cpu_max = newest.ran.cpu_max
+    except StateError:
+        pass  # then what comes back is refused where there are quotas, and a person decides
+    return Ran(live, cpu_max, now_selected())

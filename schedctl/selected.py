@@ -6,14 +6,13 @@ Absent = the standing choice of schedctl.yaml.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from schedctl import durable, paths
 from schedctl.errors import StateError
 
 _NOTHING = "none"
@@ -48,6 +47,11 @@ class Selected:
         return cls(Choice.NONE)
 
 
+def copy_of(name: str) -> Selected:
+    """A copy of a profile of this name, where copies lie."""
+    return Selected.copy(paths.copies_dir() / f"{name}.json")
+
+
 def read_selected(path: Path) -> Selected:
     """The note on disk; StateError where it cannot be read or says nothing sensible."""
     try:
@@ -78,43 +82,9 @@ def write_selected(path: Path, selected: Selected) -> None:
 @contextmanager
 def selection(path: Path, selected: Selected) -> Iterator[Callable[[], None]]:
     """Yield the function that makes the prepared note valid: a full disk shows before the kernel changes."""
-    try:
-        temporary = None if selected.choice is Choice.STANDING else _prepare(path, selected)
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-    def commit() -> None:
-        try:
-            if temporary is None:
-                path.unlink(missing_ok=True)
-            else:
-                temporary.replace(path)
-        except OSError as error:
-            raise _unwritable(path, error) from error
-
-    try:
-        yield commit
-    finally:
-        if temporary is not None:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-
-
-def _prepare(path: Path, selected: Selected) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=".selected-", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), 0o644)
-            file.write((selected.value or _NOTHING) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    return temporary
-
-
-def _unwritable(path: Path, error: OSError) -> StateError:
-    return StateError(f"cannot write {path}: {error.strerror}", hint="make room or remount it writable")
+    if selected.choice is Choice.STANDING:
+        yield lambda: durable.remove(path)
+        return
+    text = (selected.value or _NOTHING) + "\n"
+    with durable.prepared(path, text.encode()) as file:
+        yield file.commit

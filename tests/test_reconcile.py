@@ -102,6 +102,7 @@ def test_what_a_change_says() -> None:
         "path": "classes.game.level",
         "old": 6,
         "new": 3,
+        "mode": "live",
     }
 
 

@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
-from schedctl import lock, selected
+from schedctl import durable, lock, selected
 from schedctl.errors import StateError
 from schedctl.lock import LockHeldError, locked
 from schedctl.selected import Selected, read_selected, selection, write_selected
 from tests import process
 
 OLD, NEW = Selected.profile("old"), Selected.profile("new")
-SOURCES = (lock.__file__, selected.__file__)
+SOURCES = (lock.__file__, selected.__file__, durable.__file__)
 # More than the lines that one change of the note runs through.
 MANY = 200
 
@@ -60,7 +60,7 @@ def test_a_prepared_note_counts_only_when_committed(tmp_path: Path) -> None:
 
 
 def killed_at(line: int, function: Callable[[], object]) -> int:
-    """The function's process, which ends by SIGKILL before the n-th line of lock.py and selected.py."""
+    """The function's process, which ends by SIGKILL before the n-th line of the note's files."""
     left = line
 
     def trace(frame: FrameType, event: str, _: object) -> Any:

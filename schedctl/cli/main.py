@@ -18,6 +18,8 @@ from schedctl.errors import InternalError, SchedctlError, UsageError
 EXIT_INTERRUPTED = 130
 SOURCE_HELP = "profile by name, PATH (with / or ending in .yaml), or - for standard input"
 
+APPLY_HELP = f"{SOURCE_HELP}; a PATH may also be an image (`show`) or a plan (`plan -o`)"
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
@@ -63,11 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument("--explain", action="store_true", help="what to change to make it fit")
     plan = verbs.add_parser("plan", parents=offline, help="what apply would change (exit 2: something)")
     plan.add_argument("source", nargs="?", metavar="PROFILE", help=SOURCE_HELP)
-    apply = verbs.add_parser("apply", parents=[common], help="make the kernel run a profile")
-    apply.add_argument("source", nargs="?", metavar="PROFILE", help=SOURCE_HELP)
-    apply.add_argument("--persist", action="store_true", help="make it the standing choice, across reboots")
-    apply.add_argument("--check", action="store_true", help="change nothing; exit 2 where it would")
-    apply.add_argument("--diff", action="store_true", help="print each difference")
+    plan.add_argument("-o", "--output", metavar="FILE", help="write the plan, for `schedctl apply ./FILE`")
+    _add_changing(verbs, common)
     status = verbs.add_parser("status", parents=[common], help="what the kernel runs, read from the kernel")
     status.add_argument(
         "--watch", nargs="?", type=_seconds, const=2.0, metavar="SECONDS", help="again and again (2)"
@@ -86,6 +85,24 @@ def _parser() -> argparse.ArgumentParser:
     verbs.add_parser("facts", parents=[common], help="what this host is, as profiles see it")
     verbs.add_parser("version", parents=[common], help="versions of schedctl, kernel and libbpf")
     return parser
+
+
+def _add_changing(verbs: argparse._SubParsersAction[_Parser], common: _Parser) -> None:
+    """The verbs that decide what runs."""
+    apply = verbs.add_parser("apply", parents=[common], help="make the kernel run a profile")
+    apply.add_argument("source", nargs="?", metavar="SOURCE", help=APPLY_HELP)
+    apply.add_argument("--persist", action="store_true", help="make it the standing choice, across reboots")
+    apply.add_argument("--check", action="store_true", help="change nothing; exit 2 where it would")
+    apply.add_argument("--diff", action="store_true", help="print each difference")
+    within = "what ran before comes back unless confirmed in time: 60s; 0 = no (60s on a remote terminal)"
+    apply.add_argument("--confirm-within", metavar="TIME", help=within)
+    confirm = verbs.add_parser("confirm", parents=[common], help="keep what was applied with a time limit")
+    confirm.add_argument("--settled", action="store_true", help=argparse.SUPPRESS)
+    rollback = verbs.add_parser("rollback", parents=[common], help="back to what ran before")
+    rollback.add_argument("number", nargs="?", type=int, metavar="NUMBER", help="of `schedctl history`")
+    rollback.add_argument("--confirm-within", metavar="TIME", help="as for apply")
+    rollback.add_argument("--unconfirmed", type=int, metavar="NUMBER", help=argparse.SUPPRESS)
+    verbs.add_parser("history", parents=[common], help="who changed what runs, and what became of it")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from schedctl.cli.report import Report
-from schedctl.cli.threads import NOT_SEEN, columns, thread_document
+from schedctl.cli.threads import NOT_SEEN, thread_document
 from schedctl.cli.words import rule_profile
 from schedctl.errors import Problem
 from schedctl.kernel.procfs import LiveThread, threads
-from schedctl.printable import shown
+from schedctl.printable import columns, shown
 from schedctl.resolve.assignment import resolve
 from schedctl.resolve.match import failed_predicates, may_lift
 

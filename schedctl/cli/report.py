@@ -1,66 +1,33 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a verb has to say, and its two forms: text for people, one JSON object for machines."""
+"""A report on the terminal, or as JSON."""
 
 from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass, field
-from typing import Any
 
-from schedctl.errors import EXIT_OK, Problem, SchedctlError, format_problem
+from schedctl.errors import Problem, format_problem
+from schedctl.printable import harmless, harmless_json
+from schedctl.report import Report as Report
+from schedctl.report import envelope
+from schedctl.report import report_of as report_of
 
 MAX_SHOWN = 100  # nobody reads more before the next attempt
-OUTPUT_VERSION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """`text` goes to stdout; `data` are the verb's own keys beside the JSON envelope's."""
-
-    text: str = ""
-    data: dict[str, Any] = field(default_factory=dict)
-    changed: bool = False
-    exit_code: int = EXIT_OK
-    problems: tuple[Problem, ...] = ()
-
-
-def report_of(error: SchedctlError) -> Report:
-    """A failure as a report; an error without a place in a file is one problem without one."""
-    problems = error.problems or (Problem("error", "", 0, 0, "", error.message, error.hint),)
-    return Report(exit_code=error.exit_code, problems=problems)
 
 
 def show(command: str, report: Report, as_json: bool) -> None:
     """Print the report: results on stdout, problems on stderr; with --json all on stdout."""
     if as_json:
-        json.dump(_envelope(command, report), sys.stdout, ensure_ascii=False)
-        sys.stdout.write("\n")
+        sys.stdout.write(harmless_json(json.dumps(envelope(command, report), ensure_ascii=False)) + "\n")
     else:
         if report.text:
-            sys.stdout.write(report.text.rstrip("\n") + "\n")
+            sys.stdout.write(harmless(report.text.rstrip("\n")) + "\n")
             sys.stdout.flush()
         for problem in report.problems[:MAX_SHOWN]:
-            sys.stderr.write(_for_people(problem) + "\n")
+            sys.stderr.write(harmless(_for_people(problem)) + "\n")
         if (rest := len(report.problems) - MAX_SHOWN) > 0:
             sys.stderr.write(f"… and {rest} more problems; --json has all\n")
     sys.stdout.flush()
-
-
-def _envelope(command: str, report: Report) -> dict[str, Any]:
-    return {
-        "schedctl_output": OUTPUT_VERSION,
-        "command": command,
-        "changed": report.changed,
-        "exit": report.exit_code,
-        "problems": [_document(problem) for problem in report.problems],
-        **report.data,
-    }
-
-
-def _document(problem: Problem) -> dict[str, Any]:
-    keys = ("severity", "file", "line", "column", "path", "message", "hint")
-    return {key: getattr(problem, key) for key in keys}
 
 
 def _for_people(problem: Problem) -> str:

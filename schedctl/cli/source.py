@@ -1,51 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A PROFILE argument made a policy image, and what applying it notes as selected."""
+"""A PROFILE argument made a policy image, or a request to apply it."""
 
 from __future__ import annotations
 
+import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from schedctl import paths
+from schedctl.change import Given, Wanted, wanted
 from schedctl.choice import chosen, loader, standing
+from schedctl.cli.foreign import foreign_document
 from schedctl.cli.host import facts_for, load_facts
-from schedctl.errors import Problem, UsageError
-from schedctl.image.compile import compile_image
-from schedctl.image.model import PolicyImage
-from schedctl.profile.document import MAX_BYTES
+from schedctl.desired import Compiled, compiled_for
+from schedctl.errors import PrivilegeError, StateError, UsageError
+from schedctl.profile.document import MAX_BYTES, read_file
 from schedctl.profile.library import DROPINS
 from schedctl.profile.load import Loaded, to_copy
 from schedctl.profile.model import Profile
-from schedctl.resolve.assignment import Assignment, resolve
-from schedctl.resolve.facts import HostFacts
-from schedctl.selected import Selected
+from schedctl.request import Request, Verb
+from schedctl.selected import Choice, Selected, copy_of, read_selected
 
 STDIN = "-"
-
-
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """A profile's policy for one host; `problems` are warnings."""
-
-    image: PolicyImage
-    assignment: Assignment
-    facts: HostFacts
-
-    @property
-    def problems(self) -> tuple[Problem, ...]:
-        return self.assignment.problems
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """`copy` has the texts of a profile that is not followed: it came from a path or standard input."""
-
-    compiled: Compiled
-    selected: Selected
-    copy: bytes | None = None
-    standing: str | None = None
-    """The name that schedctl.yaml is to have."""
 
 
 def is_path(word: str) -> bool:
@@ -67,26 +43,62 @@ def load(word: str | None, facts_file: str | None = None) -> Loaded:
 
 def compiled(profile: Profile, facts_file: str | None = None) -> Compiled:
     """Resolved and compiled for this host, or for the one whose facts are in a file."""
-    facts = facts_for(profile, facts_file)
-    assignment = resolve(profile, facts)
-    return Compiled(compile_image(assignment), assignment, facts)
+    return compiled_for(profile, facts_for(profile, facts_file))
 
 
-def source_to_apply(word: str | None, persist: bool = False) -> Source:
-    """Without a word the standing choice, which also ends an earlier selection."""
+def given(word: str | None, persist: bool = False) -> Given:
+    """What `apply` is about: without a word the standing choice, which also ends an earlier selection.
+
+    What is given as a path or on standard input is a profile, an image (what `show` prints) or a plan.
+    """
     if persist and (word is None or word == STDIN or is_path(word)):
         folder = paths.under_root("/etc/schedctl/profiles")
         hint = f"copy the file to {folder}, then `schedctl apply --persist NAME`"
         raise UsageError("--persist needs the name of a profile", hint if word else None)
     if word is None:
-        return Source(compiled(standing(loader()).profile), Selected())
+        return Given()
     if Path(word).parent.name.endswith(DROPINS):
         name = Path(word).parent.name.removesuffix(DROPINS)
         raise UsageError(f"{word} is a drop-in of {name}", f"`schedctl apply {name}` applies both")
-    loaded = load(word)
     if persist:
-        return Source(compiled(loaded.profile), Selected(), standing=word)
+        return Given(standing=word)
     if word != STDIN and not is_path(word):
-        return Source(compiled(loaded.profile), Selected.profile(word))
-    target = paths.run_dir() / "selected.d" / f"{loaded.profile.name}.json"
-    return Source(compiled(loaded.profile), Selected.copy(target), to_copy(loaded))
+        return Given(Selected.profile(word))
+    return _from_file(word)
+
+
+def _from_file(word: str) -> Given:
+    data = sys.stdin.buffer.read(MAX_BYTES + 1) if word == STDIN else read_file(Path(word))
+    file = "<stdin>" if word == STDIN else word
+    if found := foreign_document(data, file):
+        return Given(Selected.none(), found)
+    profiles = loader()
+    loaded = profiles.by_text(data, file) if word == STDIN else profiles.by_path(Path(word))
+    return Given(copy_of(loaded.profile.name), to_copy(loaded))
+
+
+def to_plan(word: str | None) -> Wanted:
+    """The same for `plan`: without a word what is selected now, else what stands in schedctl.yaml."""
+    if word is not None:
+        return wanted(given(word))
+    selected = read_selected(paths.selected_file())
+    return wanted(Given() if selected.choice is Choice.NONE else Given(selected))
+
+
+def request_to_apply(what: Given, diff: bool = False, within_ns: int | None = None) -> Request:
+    """What is not followed is copied beside where it will be selected; StateError, PrivilegeError."""
+    copy = None if what.copy is None else _prepare(what.copy)
+    return Request(Verb.APPLY, what.selected, copy, what.standing, within_ns, diff)
+
+
+def _prepare(data: bytes) -> Path:
+    """A file beside the copies, which the process's end makes worthless."""
+    path = paths.copies_dir() / f".new-{os.getpid()}-request"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except PermissionError as error:
+        raise PrivilegeError("apply needs root", "run it as root, for example with sudo") from error
+    except OSError as error:
+        raise StateError(f"cannot write {path}: {error.strerror}", "make room") from error
+    return path

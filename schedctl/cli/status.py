@@ -7,17 +7,19 @@ import argparse
 import sys
 import time
 
-from schedctl.choice import chosen, loader
+from schedctl import paths
+from schedctl.choice import loader
 from schedctl.cli.report import Report, show
-from schedctl.cli.status_document import Wanted, drifts, status_document
+from schedctl.cli.status_document import Wanted, drifts, status_document, told_of
 from schedctl.cli.status_table import lines
+from schedctl.desired import desired_by
 from schedctl.errors import EXIT_OK, EXIT_STATUS_DIFFERS, Problem, SchedctlError, UsageError
 from schedctl.harm import quota_line
-from schedctl.image.compile import compile_image
+from schedctl.inquiry import ask
 from schedctl.kernel.protocol import Quota
 from schedctl.observe import Owner, observe
 from schedctl.profile.model import CpuMax
-from schedctl.reconcile import resolved_here
+from schedctl.selected import read_selected
 
 _CLEAR = "\x1b[H\x1b[2J"
 
@@ -41,6 +43,7 @@ def _report() -> Report:
     from schedctl.kernel.real import RealKernel
 
     kernel = RealKernel()
+    daemon = ask()  # before the kernel is read: what it tells is not newer than that
     observation = observe(kernel)
     wanted, problems = Wanted(), tuple[Problem, ...]()
     try:
@@ -48,10 +51,10 @@ def _report() -> Report:
     except SchedctlError as error:
         problems = error.problems or (Problem("error", "", 0, 0, "", error.message, error.hint),)
     quotas = kernel.quotas()
-    drift = drifts(wanted.image, observation, bool(problems))
-    data = status_document(kernel, observation, wanted, quotas) | {"drift": drift}
+    drift = drifts(wanted.image, observation, told_of(observation, daemon), bool(problems))
+    data = status_document(kernel, observation, wanted, quotas, daemon) | {"drift": drift}
     problems = (*problems, *_refused(quotas, wanted, observation.owner is not Owner.NONE))
-    differs = drift or bool(problems) or observation.ejected
+    differs = drift or bool(problems) or data["ejected"]
     return Report(
         text="\n".join(lines(observation, data)),
         data=data,
@@ -61,11 +64,10 @@ def _report() -> Report:
 
 
 def _wanted() -> Wanted:
-    selected = chosen(loader())
-    if selected is None:
+    desired = desired_by(read_selected(paths.selected_file()), loader())
+    if desired is None:
         return Wanted()
-    assignment = resolved_here(selected.profile)
-    return Wanted(assignment, compile_image(assignment))
+    return Wanted(desired.compiled.assignment if desired.compiled else None, desired.image)
 
 
 def _refused(quotas: tuple[Quota, ...], wanted: Wanted, attached: bool) -> tuple[Problem, ...]:

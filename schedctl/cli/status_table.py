@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from schedctl import paths
-from schedctl.image.stats import Bounds
+from schedctl.cli.waits import wait_lines
 from schedctl.observe import Observation, Owner
 
 _WIDTH = 99
 _TIMES = ("p50", "p99", "max")
+MAX_EVENTS = 5
 # Each of them is a thread that went past our queues, or ran with a slice that is not ours.
 SHOULD_BE_ZERO = (
     *("SELECT_CPU_FALLBACK", "DISPATCH_LOCAL_DSQ_OFFLINE", "DISPATCH_KEEP_LAST", "REFILL_SLICE_DFL"),
@@ -21,21 +24,21 @@ SHOULD_BE_ZERO = (
 
 def lines(observation: Observation, data: dict[str, Any]) -> list[str]:
     said = [f"scheduler  {_scheduler(observation)}"]
-    if observation.image:
-        said.append(f"profile    {observation.image.profile}, generation {observation.generation}")
+    if data["profile"]:
+        said.append(f"profile    {data['profile']}, generation {data['generation']}")
     said.append(f"selected   {_selected(data)}")
     if data["drift"]:
         said.append("drift      what runs is not what was selected: see `schedctl plan`")
     if data["last_exit"]:
         said.append(f"last exit  {data['last_exit']['reason']} at {data['last_exit']['at']}")
-    if observation.ejected:
+    if data["ejected"]:
         said.append("           nothing attaches again before `schedctl apply`")
-    said += _warnings(data)
-    if observation.live:
-        said += ["", *_table(observation, data)]
+    said += [*wait_lines(data), *_warnings(data)]
+    if data["classes"]:
+        said += ["", *_table(data["classes"])]
     elif observation.owner is Owner.SCHEDCTL and not observation.privileged:
-        said.append("the policy and its figures can be read by root only")
-    return [*said, *_outside(data)]
+        said.append("the policy and its figures can be read by root only, or by all while schedctld answers")
+    return [*said, *_outside(data), *_lately(data["last_events"] or [])]
 
 
 def _warnings(data: dict[str, Any]) -> list[str]:
@@ -46,6 +49,8 @@ def _warnings(data: dict[str, Any]) -> list[str]:
         found.append(f"quotas     {quotas['lost']} of cgroups do not hold (policy.cpu_max: ignore)")
     if counters and not data["daemon"]:
         found.append("daemon     does not run: no timer slack is set, no edit is followed")
+    if data["daemon"] and not data["answers"]:
+        found.append("daemon     does not answer: it is busy, or it hangs; see `systemctl status schedctld`")
     if lost := counters.get("nr_events_dropped"):
         found.append(f"events     {lost} were lost")
     odd = [f"{name} {data['events'][name]}" for name in SHOULD_BE_ZERO if data["events"].get(name)]
@@ -87,24 +92,45 @@ def _selected(data: dict[str, Any]) -> str:
     return f"{data['wanted'] or 'nothing'}, by {paths.standing_file()}"
 
 
-def _table(observation: Observation, data: dict[str, Any]) -> list[str]:
+def _lately(events: list[dict[str, Any]]) -> list[str]:
+    """The last ones; those who may not know names get only what kind they are."""
+    if not events:
+        return []
+    rows = []
+    for event in events[-MAX_EVENTS:]:
+        what = event["message"] or _without_names(event)
+        line = f"  {_local(event['at'])}  {what}"
+        rows.append(line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…")
+    return ["", "lately, by `journalctl -xt schedctld`:", *rows]
+
+
+def _without_names(event: dict[str, Any]) -> str:
+    named = [f"{key} {event[key]}" for key in ("profile", "class") if event[key]]
+    if event["count"] is not None and event["count"] != 1:
+        named.append(f"{event['count']} times")
+    return ", ".join([event["subject"], *named])
+
+
+def _local(at: str) -> str:
+    """Today's without the date."""
+    then = datetime.fromisoformat(at).astimezone()
+    return then.strftime("%H:%M:%S" if then.date() == datetime.now().date() else "%Y-%m-%d %H:%M:%S")
+
+
+def _table(classes: dict[str, dict[str, Any]]) -> list[str]:
     """One line per class; the latency is wake-up to running, the upper bound of its bucket."""
-    assert observation.live is not None
-    assert observation.image is not None
-    total_ns = sum(stats.runtime_ns for stats in observation.live.classes.values()) or 1
+    total_ns = sum(found["runtime_ns"] for found in classes.values()) or 1
     rows: list[tuple[str, ...]] = [
         ("class", "level", "threads", "wake-ups", "preempts", "misses", "overruns", "CPU", *_TIMES)
     ]
-    for cls in observation.image.classes:
-        stats = observation.live.classes[cls.name]
-        latency = stats.wakeup()
-        times = [_upper(getattr(latency, q)) if latency else "-" for q in _TIMES]
-        level = str(cls.level) if cls.level else cls.tier.value
-        counts = (stats.nr_wakeups, stats.nr_preemptions, stats.nr_misses, stats.nr_overruns)
-        share = f"{stats.runtime_ns * 100 // total_ns}%"
-        threads = data["classes"][cls.name]["threads"]
-        nr = "-" if threads is None else _count(threads)
-        rows.append((cls.name, level, nr, *map(_count, counts), share, *times))
+    for name, found in classes.items():
+        latency = found["wakeup_ns"]
+        times = [_upper(latency[q]) if latency else "-" for q in _TIMES]
+        level = str(found["level"]) if found["level"] else found["tier"]
+        counts = (found[key] for key in ("wakeups", "preemptions", "misses", "overruns"))
+        share = f"{found['runtime_ns'] * 100 // total_ns}%"
+        threads = "-" if found["threads"] is None else _count(found["threads"])
+        rows.append((name, level, threads, *map(_count, counts), share, *times))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     names = min(widths[0], _WIDTH - sum(widths[1:]) - 2 * (len(widths) - 1))
     return [
@@ -135,9 +161,10 @@ def _count(number: int) -> str:
     return str(number)
 
 
-def _upper(bounds: Bounds) -> str:
+def _upper(bounds: Sequence[int | None]) -> str:
     """Three figures are enough for a person."""
     low, high = bounds
+    assert low is not None
     ns, more = (low, ">") if high is None else (high, "")
     for unit_ns, unit in ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")):
         if ns >= unit_ns:

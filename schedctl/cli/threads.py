@@ -26,11 +26,3 @@ def thread_document(thread: Thread) -> dict[str, Any]:
         "nice": thread.nice,
         "policy": thread.policy.value,
     }
-
-
-def columns(rows: list[tuple[str, ...]]) -> list[str]:
-    """Rows as lines whose cells stand below each other."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from schedctl.image.task import Event, EventKind
 from schedctl.log import Priority, log
+from schedctl.messages import Kind
 from schedctl.printable import shown
 from schedctl.quantity import format_duration
 
@@ -68,7 +69,7 @@ class Entries:
 
 @dataclass(frozen=True, slots=True)
 class _Sentence:
-    event: str
+    kind: Kind
     one: str
     many: str
     field: str | None = None
@@ -108,7 +109,7 @@ def _say(key: Key, event: Event, count: int) -> None:
         fields[sentence.field] = event.value
     log(
         text,
-        sentence.event,
+        sentence.kind,
         Priority.WARNING,
         generation=event.generation,
         comm=comm,

@@ -48,7 +48,7 @@ def followed(library: Library) -> Followed:
             for path in _listed(folder):
                 if path.is_symlink() and path.name.endswith((SUFFIX, DROPINS)):
                     names.update(_hops(path))
-    for path in (paths.standing_file(), paths.selected_file(), *_ACCOUNTS):
+    for path in (paths.standing_file(), paths.selected_file(), paths.pending_file(), *_ACCOUNTS):
         names.update(_hops(path))
     # a folder that is replaced as a whole, with the profiles in it
     names.update(Path(os.path.realpath(path.parent)) for path in (paths.standing_file(),))

@@ -5,31 +5,44 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from queue import Empty
 from typing import Protocol
 
 from schedctl import paths
 from schedctl.analysis.admission import admit
-from schedctl.choice import library, load_selected, loader
+from schedctl.books import FOLLOW, Errand
+from schedctl.choice import library, loader
+from schedctl.clock import boot_id
 from schedctl.daemon import notify
+from schedctl.daemon.confirmation import WHO, Confirmation
+from schedctl.daemon.control import Asked
 from schedctl.daemon.files import Followed, Signature, followed
 from schedctl.daemon.listener import Listener
 from schedctl.daemon.quota import QuotaWatch
+from schedctl.daemon.sockets import Sockets
 from schedctl.daemon.triggers import Trigger, TriggerQueue
-from schedctl.errors import Problem, SchedctlError, format_problem
-from schedctl.image.compile import compile_image
+from schedctl.desired import desired_by
+from schedctl.errors import EXIT_OK, InternalError, Problem, SchedctlError, format_problem
 from schedctl.kernel.protocol import Kernel
 from schedctl.lock import LockHeldError, locked
-from schedctl.log import Priority, log
+from schedctl.log import Priority, begin, log
+from schedctl.messages import Kind
 from schedctl.observe import Observation, Owner, observe
-from schedctl.reconcile import Outcome, reconcile, resolved_here
+from schedctl.printable import shown
+from schedctl.reconcile import Outcome, reconcile
+from schedctl.report import Report, report_of
+from schedctl.request import carry_out
 from schedctl.selected import Choice, Selected, read_selected
+from schedctl.timer import SystemdTimer, Timer
+from schedctl.trying import held_by_mark
 
 # An editor's rename, or a checkout of many files, is one change: it is over after so much silence,
 QUIET_S = 0.05
 # and who never stops writing is not waited for.
 PATIENCE_S = 1.0
-_BY_WEIGHT = (Trigger.STOP, Trigger.RELOAD, Trigger.FILES, Trigger.EVENTS)
+# What cannot wait until no more files change.
+_URGENT = {Trigger.STOP, Trigger.RELOAD, Trigger.CONTROL}
 MAX_SHOWN = 20
 # Less than the service manager's watchdog.
 LOCK_S = 5.0
@@ -48,11 +61,16 @@ class Daemon:
         queue: TriggerQueue,
         watcher: Watcher,
         clock: Callable[[], float] = time.monotonic,
+        timer: Timer | None = None,
     ) -> None:
         self._kernel = kernel
         self._clock = clock
-        self._listener = Listener(kernel, queue.attend, clock)
+        self._journal = begin(clock)
+        self._listener = Listener(kernel, partial(queue.attend, Trigger.EVENTS), clock)
+        self._sockets = Sockets(kernel, queue, self._journal, clock)
         self._quotas = QuotaWatch(kernel, clock)
+        self._timer = timer or SystemdTimer()
+        self._confirmation = Confirmation(kernel, clock, LOCK_S, self._timer)
         self._tick_at: float | None = None
         self._queue = queue
         self._watcher = watcher
@@ -66,53 +84,56 @@ class Daemon:
         """Reconcile once, say READY, then once per batch of triggers; look at the state each tick."""
         try:
             self._reconcile()
+            self._sockets.open()
             notify.ready()
             self._tick_at = self._after(tick_s)
-            while (trigger := self._next()) is not Trigger.STOP:
+            while Trigger.STOP not in (triggers := self._next()):
                 notify.alive()
-                self._serve(trigger)
-                if trigger is None or (self._tick_at is not None and self._clock() >= self._tick_at):
+                self._serve(triggers)
+                if not triggers or (self._tick_at is not None and self._clock() >= self._tick_at):
                     self._look()
                     self._tick_at = self._after(tick_s)
                 self._guarded(self._do_what_is_due)
         finally:
             self._listener.close()
+            self._confirmation.stop()
+            self._sockets.close()
         notify.stopping()
+        self._journal.flush(at_once=True)
         log("stopped; what is attached stays attached", "stopped")
 
     def _after(self, seconds: float | None) -> float | None:
         return None if seconds is None else self._clock() + seconds
 
-    def _serve(self, trigger: Trigger | None) -> None:
-        match trigger:
-            case Trigger.EVENTS:
-                self._guarded(self._listener.read)
-            case Trigger.RELOAD:
-                notify.reloading()
-                self._reconcile()
-                notify.ready()
-            case Trigger.FILES:
-                self._reconcile()
+    def _serve(self, triggers: set[Trigger]) -> None:
+        if Trigger.RELOAD in triggers:
+            notify.reloading()
+            self._reconcile()
+            notify.ready()
+        elif Trigger.FILES in triggers:
+            self._reconcile()
+        if Trigger.EVENTS in triggers:
+            self._guarded(self._listener.read)
+        self._sockets.serve(triggers)
 
-    def _next(self) -> Trigger | None:
-        """The next trigger with all that come right behind it; None when it is time for something else."""
-        times = (self._tick_at, self._listener.due_at(), self._quotas.due_at())
+    def _next(self) -> set[Trigger]:
+        """The next trigger with all that come right behind it; none when it is time for something else."""
+        duties = (self._listener, self._quotas, self._confirmation, self._journal, self._sockets)
+        times = (self._tick_at, *(duty.due_at() for duty in duties))
         waits = [at - self._clock() for at in times if at is not None]
         try:
-            first = self._queue.get(timeout=max(0.0, min(waits)) if waits else None)
+            batch = {self._queue.get(timeout=max(0.0, min(waits)) if waits else None)}
         except Empty:
-            return None
-        batch = {first}
+            return set()
         end = time.monotonic() + PATIENCE_S
-        while Trigger.FILES in batch <= {Trigger.FILES, Trigger.EVENTS} and time.monotonic() < end:
+        while Trigger.FILES in batch and not batch & _URGENT and time.monotonic() < end:
             try:
                 batch.add(self._queue.get(timeout=QUIET_S))
             except Empty:
                 break
         while not self._queue.empty():
             batch.add(self._queue.get())
-        # events stay where they are until they are read: they lose nothing
-        return next(kind for kind in _BY_WEIGHT if kind in batch)
+        return batch | self._queue.readable()
 
     def _look(self) -> None:
         """Cheap. An ejection, and an edit that inotify lost, are noticed at the next tick at the latest."""
@@ -124,7 +145,13 @@ class Daemon:
         self._guarded(self._listener.look)
 
     def _do_what_is_due(self) -> None:
+        self._sockets.due()
+        if asked := self._sockets.next():
+            self._carry_out(asked)
+        if self._confirmation.due():
+            self._reconcile()
         self._listener.due()
+        self._journal.flush()
         if self._listener.quotas_changed:
             self._listener.quotas_changed = False
             self._quotas.look(self._attached)
@@ -133,6 +160,20 @@ class Daemon:
                 if self._quotas.detach():
                     self._attached = False
             self._listener.follow()
+
+    def _carry_out(self, asked: Asked) -> None:
+        """What a person asks for, then everything is read anew: also after what was refused."""
+        notify.alive()
+        try:
+            report = carry_out(self._kernel, asked.request, asked.who, LOCK_S, self._timer)
+        except SchedctlError as error:
+            report = report_of(error)
+        except Exception as error:
+            asked.answer(report_of(InternalError(f"a bug in schedctld: {type(error).__name__}: {error}")))
+            raise
+        asked.answer(report)
+        self._say_request(asked, report)
+        self._reconcile()
 
     def _guarded(self, duty: Callable[[], None]) -> None:
         """What the kernel refuses beside a reconcile is said, and tried again with the next trigger."""
@@ -164,17 +205,20 @@ class Daemon:
         selected = read_selected(paths.selected_file())
         if self._held(observation, selected):
             return
-        loaded = load_selected(selected, loader())
-        if loaded is None:
+        desired = desired_by(selected, loader())
+        if desired is None:
             self._say_idle(selected)
             return
-        assignment = resolved_here(loaded.profile)
-        admission = admit(assignment)
-        self._quotas.cpu_max = assignment.policy.cpu_max
-        outcome = reconcile(self._kernel, compile_image(assignment), assignment.policy.cpu_max)
+        if observation.owner is not Owner.SCHEDCTL and self._held_by_mark():
+            return
+        admission = admit(desired.compiled.assignment) if desired.compiled else ()
+        self._quotas.cpu_max = desired.cpu_max
+        errand = Errand(WHO, FOLLOW, timer=None)
+        outcome = reconcile(self._kernel, desired.image, desired.cpu_max, errand)
+        self._confirmation.look(outcome.observation)
         self._attached, self._ejected = True, False
         self._say_outcome(outcome)
-        self._say_warnings((*assignment.problems, *admission))
+        self._say_warnings((*desired.problems, *admission, *outcome.problems))
 
     def _held(self, observation: Observation, selected: Selected) -> bool:
         """Whether our scheduler ended without us: then nothing attaches before a person applies."""
@@ -196,7 +240,39 @@ class Daemon:
         )
         return True
 
+    def _held_by_mark(self) -> bool:
+        """Whether another boot ended before its policy had proved itself: a person decides."""
+        mark = held_by_mark(boot_id())
+        if mark is None:
+            return False
+        why = f"{paths.trying_file()} is damaged"
+        if mark.profile:
+            why = f"the machine went down soon after profile {shown(mark.profile)} was attached"
+        self._say(
+            f"attaches nothing before `schedctl apply`: {why}",
+            "held",
+            Priority.ERROR,
+            profile=shown(mark.profile) or None,
+        )
+        return True
+
     # --- what it says, once: to the journal, and as the unit's status -------------------------
+
+    def _say_request(self, asked: Asked, report: Report) -> None:
+        verb, who = asked.request.verb.value, asked.who
+        first = report.problems[0].message if report.exit_code and report.problems else report.text
+        log(
+            f"{verb}, asked for by `{who.command}`: {first}",
+            "request",
+            Priority.NOTICE if report.exit_code == EXIT_OK else Priority.WARNING,
+            verb=verb,
+            uid=who.uid,
+            login_uid=who.login_uid,
+            command=who.command,
+            exit_code=report.exit_code,
+            profile=report.data.get("plan", {}).get("profile"),
+            generation=report.data.get("generation"),
+        )
 
     def _say_idle(self, selected: Selected) -> None:
         if selected.choice is Choice.NONE:
@@ -241,7 +317,7 @@ class Daemon:
     def _say(
         self,
         text: str,
-        event: str,
+        kind: Kind,
         priority: Priority = Priority.INFO,
         profile: str | None = None,
         generation: int | None = None,
@@ -249,5 +325,5 @@ class Daemon:
     ) -> None:
         notify.status(text.splitlines()[0])
         if text != self._said:
-            log(text, event, priority, profile=profile, generation=generation, **fields)
+            log(text, kind, priority, profile=profile, generation=generation, **fields)
         self._said = text

@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 
-from schedctl import __version__, paths
+from schedctl import __version__
 from schedctl.daemon import notify
 from schedctl.daemon.loop import Daemon
 from schedctl.daemon.triggers import SeatWatcher, TriggerQueue, Watcher, install_signal_handlers
 from schedctl.errors import EXIT_OK, ConflictError, SchedctlError
+from schedctl.kernel.protocol import Kernel
 from schedctl.kernel.real import RealKernel
 from schedctl.log import Priority, log
-from schedctl.presence import note_daemon
+from schedctl.presence import only_daemon
 
 
 def main() -> int:
@@ -24,24 +26,26 @@ def main() -> int:
     parser.parse_args()
     kernel = RealKernel()
     try:
-        kernel.check()
-    except ConflictError:
-        pass  # another scheduler may leave; the loop says who it is
+        with suppress(ConflictError):  # another scheduler may leave; the loop says who it is
+            kernel.check()
+        with only_daemon():
+            _run(kernel)
     except SchedctlError as error:
         hint = f"\nhint: {error.hint}" if error.hint else ""
         log(f"{error.message}{hint}", "failed", Priority.ERROR, exit_code=error.exit_code)
         return error.exit_code
+    return EXIT_OK
+
+
+def _run(kernel: Kernel) -> None:
     queue = TriggerQueue()
     install_signal_handlers(queue)
-    paths.run_dir().mkdir(parents=True, exist_ok=True)
-    note_daemon()
     watcher = Watcher(queue)
     SeatWatcher(queue)
     try:
         Daemon(kernel, queue, watcher).run(notify.watchdog_s())
     finally:
         watcher.stop()
-    return EXIT_OK
 
 
 def entry() -> int:

@@ -8,6 +8,8 @@ import time
 
 from systemd import daemon
 
+from schedctl.printable import shown
+
 
 def ready() -> None:
     daemon.notify("READY=1")
@@ -24,7 +26,7 @@ def stopping() -> None:
 
 
 def status(text: str) -> None:
-    daemon.notify(f"STATUS={text}")
+    daemon.notify(f"STATUS={shown(text)}")
 
 
 def alive() -> None:

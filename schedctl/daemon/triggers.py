@@ -30,28 +30,35 @@ class Trigger(StrEnum):
     STOP = "stop"
     EVENTS = "events"
     """The scheduler has told something: read it."""
+    CONTROL = "control"
+    """Somebody asks for a change, or has something to say."""
+    STATUS = "status"
+    """Somebody asks how things are."""
 
 
-# Who writes events without end wakes the daemon no oftener than this.
-EVENTS_PAUSE_S = 0.1
+# Who keeps one of these readable without end wakes the daemon no oftener than this.
+PAUSES_S = {Trigger.EVENTS: 0.1, Trigger.STATUS: 0.1, Trigger.CONTROL: 0.0}
 
 
 class TriggerQueue:
-    """What the loop waits for: triggers that threads and signal handlers put, and one readable descriptor."""
+    """What the loop waits for: triggers that threads and signal handlers put, and readable descriptors."""
 
     def __init__(self) -> None:
         self._queue: SimpleQueue[Trigger] = SimpleQueue()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._events: int | None = None
-        self._paused_until = 0.0
+        self._attended: dict[Trigger, int] = {}
+        self._paused_until: dict[Trigger, float] = {}
 
     def put(self, trigger: Trigger) -> None:
         self._queue.put(trigger)
         os.eventfd_write(self._wake, 1)
 
-    def attend(self, events: int | None) -> None:
-        """From now on this descriptor, readable, is the trigger EVENTS; None = no more."""
-        self._events = events
+    def attend(self, trigger: Trigger, descriptor: int | None) -> None:
+        """From now on this descriptor, readable, is that trigger; None = no more."""
+        if descriptor is None:
+            self._attended.pop(trigger, None)
+        else:
+            self._attended[trigger] = descriptor
 
     def get(self, timeout: float | None = None) -> Trigger:
         """Waits for one; raises queue.Empty when the time is over. Triggers that were put go first."""
@@ -61,24 +68,34 @@ class TriggerQueue:
                 os.eventfd_read(self._wake)
             if not self._queue.empty():  # nobody else takes from it
                 return self._queue.get()
-            if self._poll(time.monotonic(), end):
-                self._paused_until = time.monotonic() + EVENTS_PAUSE_S
-                return Trigger.EVENTS
+            if found := self._poll(end):
+                return self._taken({min(found, key=list(PAUSES_S).index)}).pop()
             if end is not None and time.monotonic() >= end and self._queue.empty():
                 raise Empty
 
-    def _poll(self, now: float, end: float | None) -> bool:
-        """Waits until something may be there; whether it is events."""
-        poll = select.poll()
+    def readable(self) -> set[Trigger]:
+        """Those whose descriptor is readable now, unless it was lately."""
+        return self._taken(self._poll(0))
+
+    def _taken(self, triggers: set[Trigger]) -> set[Trigger]:
+        for trigger in triggers:
+            self._paused_until[trigger] = time.monotonic() + PAUSES_S[trigger]
+        return triggers
+
+    def _poll(self, end: float | None) -> set[Trigger]:
+        """Waits until something may be there; which descriptors are readable."""
+        now, poll = time.monotonic(), select.poll()
         poll.register(self._wake, select.POLLIN)
         waits = [] if end is None else [end - now]
-        if self._events is not None:
-            if self._paused_until <= now:
-                poll.register(self._events, select.POLLIN)
+        for trigger, descriptor in self._attended.items():
+            pause_s = self._paused_until.get(trigger, now) - now
+            if pause_s <= 0:
+                poll.register(descriptor, select.POLLIN)
             else:
-                waits.append(self._paused_until - now)
+                waits.append(pause_s)
         timeout_ms = max(0, math.ceil(min(waits) * 1000)) if waits else None
-        return any(found == self._events for found, _ in poll.poll(timeout_ms))
+        readable = {descriptor for descriptor, _ in poll.poll(timeout_ms)}
+        return {trigger for trigger, descriptor in self._attended.items() if descriptor in readable}
 
     def empty(self) -> bool:
         """Whether no trigger was put."""

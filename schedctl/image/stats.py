@@ -11,6 +11,7 @@ from fractions import Fraction
 from schedctl.errors import InternalError
 from schedctl.image import abi
 from schedctl.image.abi import LATENCY_BUCKETS, TARDINESS_BUCKETS
+from schedctl.printable import shown
 
 LINEAR_BUCKETS = 16
 SUB_BUCKETS = 16
@@ -128,8 +129,8 @@ class ExitRecord:
 
     @property
     def text(self) -> str:
-        """The kernel's words in one line."""
-        return ": ".join(part for part in (self.reason or self.kind_name, self.msg) if part)
+        """The kernel's words in one line: they may have threads' names in them."""
+        return shown(": ".join(part for part in (self.reason or self.kind_name, self.msg) if part))
 
 
 def bucket_bounds(bucket: int, scale: Scale = LATENCY) -> Bounds:

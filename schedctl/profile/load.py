@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
@@ -31,6 +32,8 @@ MAX_DEPTH = 32
 RESERVED_NAME = "none"
 _NAMELESS = "nameless"
 _COPY = "schedctl_copy"
+_NAME_ENDS = re.compile(r"(?=[.[])|$")
+_AGAIN = "`schedctl apply` makes a new one"
 
 Facts = Callable[[], Mapping[str, Any]]
 
@@ -90,12 +93,19 @@ class Loader:
     def by_copy(self, path: Path) -> Loaded:
         """What `to_copy` wrote: the layers as they were, with their places."""
         try:
-            copy = json.loads(read_file(path))
+            # several files may be in it, and an escape is longer
+            data = path.read_bytes()
+        except OSError as error:
+            raise MissingError(f"{path}: {error.strerror}", _AGAIN) from None
+        return self.by_copied(data, str(path))
+
+    def by_copied(self, data: bytes, file: str) -> Loaded:
+        """The same, from what is in the file."""
+        try:
+            copy = json.loads(data)
             layers = [Layer(load_text(part["text"], part["file"]), part["kind"]) for part in copy[_COPY]]
         except (ValueError, KeyError, TypeError):
-            raise MissingError(
-                f"{path}: not a copy of a profile", "`schedctl apply` makes a new one"
-            ) from None
+            raise MissingError(f"{file}: not a copy of a profile", _AGAIN) from None
         gatherer = _Gatherer(Library(), self.facts)
         for layer in layers:
             gatherer.copied(layer)
@@ -338,8 +348,9 @@ def _class_names(merged: Effective) -> frozenset[str]:
 
 
 def _names_below(key: str, paths: Iterable[str]) -> frozenset[str]:
-    """("classes", "classes.a.level") -> {"a"}."""
-    return frozenset(path.split(".")[1].partition("[")[0] for path in paths if path.startswith(f"{key}."))
+    """("classes", "classes.a.level") -> {"a", "a.level"}: a wrong name may have dots and brackets itself."""
+    below = [path.removeprefix(f"{key}.") for path in paths if path.startswith(f"{key}.")]
+    return frozenset(name[: end.start()] for name in below for end in _NAME_ENDS.finditer(name))
 
 
 def _reported(place: Place | None, at: Iterable[tuple[str, str]]) -> bool:

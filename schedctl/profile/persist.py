@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from schedctl import durable
 from schedctl.errors import StateError
 from schedctl.profile.document import load_text, read_file
 
@@ -49,37 +49,14 @@ def standing_change(path: Path, name: str) -> Iterator[Callable[[], None]]:
     Through links; raises StateError where it cannot be written.
     """
     target = Path(os.path.realpath(path))
-    temporary: Path | None = None
     try:
         text = read_file(target).decode() if target.exists() else ""
-        new = with_profile(text, str(path), name)
-        if new != text:
-            temporary = _prepare(target, new)
-
-        def commit() -> None:
-            if temporary is not None:
-                temporary.replace(target)
-
-        yield commit
+        mode = target.stat().st_mode & 0o7777 if target.exists() else durable.MODE
     except OSError as error:
-        raise StateError(
-            f"cannot write {path}: {error.strerror}", "make room or remount it writable"
-        ) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
-def _prepare(target: Path, text: str) -> Path:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=".schedctl-", dir=target.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), target.stat().st_mode & 0o7777 if target.exists() else 0o644)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return Path(name)
+        raise durable.unwritable(path, error) from error
+    new = with_profile(text, str(path), name)
+    if new == text:
+        yield lambda: None
+        return
+    with durable.prepared(target, new.encode(), mode) as file:
+        yield file.commit

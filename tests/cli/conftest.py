@@ -12,8 +12,9 @@ import pytest
 
 from schedctl.cli.main import main
 from schedctl.kernel import sysfs
+from tests.cli.machine import GOOD as GOOD
+from tests.cli.machine import Machine, made
 
-GOOD = "schedctl: 1\nname: good\nclasses:\n  game: {match: [{comm: game}], level: 6}\n"
 BAD = "schedctl: 1\nname: bad\nclasses:\n  game: {match: [{comm: game}], level: 60, tire: fair}\n"
 
 Run = Callable[..., tuple[int, str, str]]
@@ -36,3 +37,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         return status, captured.out, captured.err
 
     return call
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Machine:
+    return made(tmp_path, monkeypatch, capsys)

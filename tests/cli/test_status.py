@@ -58,7 +58,9 @@ def test_every_figure_of_a_class(attached: tuple[Run, FakeKernel]) -> None:
     assert found["tardiness_ns"]["max"] == [17 << 14, 18 << 14]
     assert found["share"] == "333/1000"
     assert found["threads"] == 1
-    assert set(found) == {*keys, "runtime_ns", "wakeup_ns", "tardiness_ns", "threads", "share"}
+    assert (found["level"], found["tier"]) == (6, "realtime")
+    keys += ["level", "tier", "runtime_ns", "wakeup_ns", "tardiness_ns", "threads", "share"]
+    assert set(found) == set(keys)
 
 
 def test_before_the_first_wake_up(attached: tuple[Run, FakeKernel]) -> None:

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
-from schedctl.cli.apply import _apply, _check
 from schedctl.cli.host import load_facts
 from schedctl.cli.main import main
-from schedctl.cli.source import source_to_apply
+from schedctl.cli.plan import report_here
+from schedctl.cli.source import given, request_to_apply
 from schedctl.errors import InternalError
-from schedctl.kernel import libbpf
+from schedctl.kernel import libbpf, real
+from schedctl.request import carry_out, myself
+from tests.armed import ArmedTimers
 from tests.cli.conftest import GOOD, Run
 from tests.cli.output import checked
 from tests.kernel.fake import FakeKernel
@@ -31,6 +33,9 @@ VERBS = (
     "apply",
     "status",
     "detach",
+    "confirm",
+    "rollback",
+    "history",
     "explain",
     "match",
     "facts",
@@ -220,16 +225,19 @@ def test_warnings_are_shown_and_do_not_fail(run: Run) -> None:
     assert document["valid"] == ["-"]
 
 
-def test_apply_shows_warnings(run: Run, tmp_path: Path) -> None:
+def test_apply_shows_warnings(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     profile = tmp_path / "etc/schedctl/profiles/wide.yaml"
     profile.write_text(
         GOOD.replace("good", "wide").replace("game}", "no-one}, {comm: '*'}").replace("6", "7")
     )
-    source, kernel = source_to_apply("wide"), FakeKernel()
-    for report, code in ((_check(kernel, source, False), 2), (_apply(kernel, source, False), 0)):
+    kernel, timers = FakeKernel(), ArmedTimers()
+    monkeypatch.setattr(real, "RealKernel", lambda: kernel)
+    request = request_to_apply(given("wide"))
+    applied = carry_out(kernel, request, myself(), timer=timers)
+    for report, code in ((report_here(given("wide"), False), 0), (applied, 0)):
         assert report.exit_code == code
         severities = [problem.severity for problem in report.problems]
-        assert severities == ["warning", "note"], "and no daemon sets timer slack"
+        assert severities == ["warning", "note", "note"], "no daemon sets timer slack; no periods to analyze"
     assert kernel.running
 
 

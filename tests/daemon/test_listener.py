@@ -18,6 +18,7 @@ from schedctl.image.model import ImageClass, PolicyImage
 from schedctl.image.stats import SchedStats
 from schedctl.image.task import Event, EventKind
 from schedctl.lock import locked
+from schedctl.log import MAX_PER_KIND, begin
 from schedctl.profile.model import Order, Tier
 from tests.kernel.fake import FakeKernel, context
 
@@ -43,6 +44,7 @@ class World:
         self.now = 100.0
         self.attended: int | None = None
         self.entries: list[dict[str, str]] = []
+        self.journal = begin(lambda: self.now)
         self.listener = Listener(self.kernel, self._attend, lambda: self.now)
         self.listener.follow()
 
@@ -69,6 +71,7 @@ class World:
         due = self.listener.due_at()
         if due is not None and due <= self.now:
             self.listener.due()
+        self.journal.flush()
 
 
 @pytest.fixture
@@ -111,6 +114,16 @@ def test_classes_and_kinds_are_apart(world: World) -> None:
     assert len(world.entries) == 12
     world.happen(event(EventKind.MISS, class_id=99), event(EventKind.QUOTA))
     assert "class number 99" in world.entries[-1]["MESSAGE"]
+
+
+def test_many_classes_are_few_entries(world: World) -> None:
+    kinds = (EventKind.MISS, EventKind.OVERRUN, EventKind.SURPLUS)
+    for _ in range(60):
+        world.happen(*(event(kind, number) for kind in kinds for number in range(250)))
+        world.wait(1)
+    sums = [entry for entry in world.entries if entry["SCHEDCTL_EVENT"] == "suppressed"]
+    assert len(world.entries) <= 7 * len(kinds) * (MAX_PER_KIND + 1)
+    assert {entry["SCHEDCTL_KIND"] for entry in sums} == {"miss", "overrun", "surplus"}
 
 
 def test_slack_is_read_anew_not_believed(world: World) -> None:

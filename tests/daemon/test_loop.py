@@ -27,6 +27,7 @@ from schedctl.profile import load_profile
 from schedctl.reconcile import desired_image, reconcile
 from schedctl.selected import Selected, write_selected
 from tests import process
+from tests.armed import ArmedTimers
 from tests.kernel.fake import FakeKernel
 
 EDITED = "schedctl: 1\nname: edited\nclasses:\n  game: {match: [{comm: game}], level: %s}\n"
@@ -62,6 +63,7 @@ class World:
         self.entries: list[dict[str, str]] = []
         self._told: list[str] = []
         self.now = 0.0
+        self.timers = ArmedTimers()
 
     def watch(self, files: Followed) -> None:
         self.watched.append(set(files.to_watch()))
@@ -73,7 +75,7 @@ class World:
         """The events of one life of the daemon; it is stopped after the last step."""
         self.entries, self.watched = [], []
         queue = Script(steps)
-        Daemon(self.kernel, queue, self, lambda: self.now).run(None)
+        Daemon(self.kernel, queue, self, lambda: self.now, self.timers).run(None)
         assert self.entries.pop()["SCHEDCTL_EVENT"] == "stopped"
         return [entry["SCHEDCTL_EVENT"] for entry in self.entries]
 
@@ -311,7 +313,7 @@ def test_a_held_lock_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch
     def hold(begun: Callable[[], object]) -> None:
         with locked(paths.lock_file()):
             begun()
-            time.sleep(0.2)
+            time.sleep(0.6)
 
     with process.running(hold):
         assert world.run() == ["applied"]

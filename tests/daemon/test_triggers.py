@@ -11,7 +11,7 @@ from queue import Empty
 
 import pytest
 
-from schedctl.daemon.triggers import EVENTS_PAUSE_S, Trigger, TriggerQueue
+from schedctl.daemon.triggers import PAUSES_S, Trigger, TriggerQueue
 
 
 @pytest.fixture
@@ -41,10 +41,10 @@ def test_another_thread_and_a_signal_wake_it(queue: TriggerQueue) -> None:
 
 
 def test_events_wake_it_and_not_oftener_than_the_pause(queue: TriggerQueue) -> None:
-    events = os.eventfd(1)
-    queue.attend(events)
+    pause_s, events = PAUSES_S[Trigger.EVENTS], os.eventfd(1)
+    queue.attend(Trigger.EVENTS, events)
     start, count = time.monotonic(), 0
-    while time.monotonic() < start + 5.5 * EVENTS_PAUSE_S:
+    while time.monotonic() < start + 5.5 * pause_s:
         try:
             count += queue.get(0.2) is Trigger.EVENTS
         except Empty:
@@ -54,9 +54,9 @@ def test_events_wake_it_and_not_oftener_than_the_pause(queue: TriggerQueue) -> N
     assert queue.get() is Trigger.FILES, "what was put goes first"
     os.eventfd_read(events)
     with pytest.raises(Empty):
-        queue.get(2 * EVENTS_PAUSE_S)
-    queue.attend(None)
+        queue.get(2 * pause_s)
+    queue.attend(Trigger.EVENTS, None)
     os.eventfd_write(events, 1)
     with pytest.raises(Empty):
-        queue.get(2 * EVENTS_PAUSE_S)
+        queue.get(2 * pause_s)
     os.close(events)

@@ -51,7 +51,10 @@ def context(class_index: int, generation: int = 1, **values: int) -> TaskContext
 
 
 class FakeKernel:
-    """`fail` names the next call that the kernel refuses; `torn` makes it keep other bytes than written."""
+    """`fail` names the next call that the kernel refuses, `refuse_at` counts to it.
+
+    `torn` makes it keep other bytes than written.
+    """
 
     def __init__(self, *, sched_ext: bool = True, root: bool = True) -> None:
         self.sched_ext, self.root = sched_ext, root
@@ -64,6 +67,7 @@ class FakeKernel:
         self.exit = ExitRecord()
         self.stats = [ClassStats(), ClassStats()]
         self.fail = ""
+        self.refuse_at = 0  # the n-th call from now on
         self.torn = False
         self.calls: list[str] = []
         self.totals = SchedStats()
@@ -81,7 +85,8 @@ class FakeKernel:
 
     def _call(self, name: str) -> None:
         self.calls.append(name)
-        if self.fail == name:
+        self.refuse_at -= 1
+        if self.fail == name or self.refuse_at == 0:
             self.fail = ""
             raise ApplyError(f"refused: {name}")
 

@@ -6,13 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from schedctl.cli.source import Compiled
-from schedctl.cli.threads import columns
+from schedctl.desired import Desired
 from schedctl.errors import Problem
 from schedctl.harm import host_warnings, lost_quotas, unset_slack
 from schedctl.kernel.protocol import Kernel
 from schedctl.presence import daemon_runs
-from schedctl.printable import shown
+from schedctl.printable import columns, shown
 from schedctl.resolve.outside import Outside, find_outside
 
 OUTSIDE_SHOWN = 20
@@ -24,18 +23,19 @@ class Announced:
     outside: tuple[Outside, ...]
 
 
-def announced(kernel: Kernel, found: Compiled) -> Announced:
+def announced(kernel: Kernel, found: Desired) -> Announced:
     """For this host; /proc is read in one pass."""
     from schedctl.kernel.hostinfo import with_deadlines
     from schedctl.kernel.procfs import rivals
 
     threads = rivals()
     problems = (
-        *lost_quotas(kernel.quotas(), found.assignment.policy.cpu_max),
+        *lost_quotas(kernel.quotas(), found.cpu_max),
         *unset_slack(found.image, daemon_runs()),
         *host_warnings(with_deadlines(found.facts, threads)),
     )
-    return Announced(problems, find_outside(found.assignment, threads))
+    outside = find_outside(found.compiled.assignment, threads) if found.compiled else ()
+    return Announced(problems, outside)
 
 
 def outside_document(outside: tuple[Outside, ...]) -> list[dict[str, Any]]:

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""/run/schedctl/pending: what comes back, and when, unless somebody confirms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from schedctl import clock, durable, paths
+from schedctl.errors import StateError
+from schedctl.quantity import NS_PER_S
+from schedctl.ran import Ran
+
+_DAMAGE = (KeyError, TypeError, ValueError, AttributeError)
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """`number` is the history's; `until_ns` is CLOCK_BOOTTIME's, which nobody sets.
+
+    `standing` is the profile that schedctl.yaml is to name once it is confirmed. `timer` is the
+    transient unit that acts where no daemon does.
+    """
+
+    number: int
+    until_ns: int
+    before: Ran
+    profile: str
+    standing: str | None = None
+    timer: str | None = None
+
+    @property
+    def left_s(self) -> float:
+        return (self.until_ns - clock.boot_ns()) / NS_PER_S
+
+    def to_document(self) -> dict[str, Any]:
+        return {
+            "schedctl_pending": 1,
+            "number": self.number,
+            "until_ns": self.until_ns,
+            "before": self.before.to_document(),
+            "profile": self.profile,
+            "standing": self.standing,
+            "timer": self.timer,
+        }
+
+
+def read_pending() -> Pending | None:
+    """None where nothing is to be confirmed; StateError where that cannot be read."""
+    document = durable.read_json(paths.pending_file())
+    if document is None:
+        return None
+    try:
+        standing, timer = document["standing"], document["timer"]
+        return Pending(
+            int(document["number"]),
+            int(document["until_ns"]),
+            Ran.from_document(document["before"]),
+            str(document["profile"]),
+            None if standing is None else str(standing),
+            None if timer is None else str(timer),
+        )
+    except _DAMAGE:
+        raise StateError(
+            f"{paths.pending_file()} is damaged", "`schedctl confirm` keeps what runs; `rollback` does not"
+        ) from None
+
+
+def write_pending(pending: Pending) -> None:
+    durable.write_json(paths.pending_file(), pending.to_document())
+
+
+def clear_pending() -> None:
+    durable.remove(paths.pending_file())
