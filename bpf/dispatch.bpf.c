@@ -94,13 +94,10 @@ static void lift(struct heads *heads, u64 now)
 {
 	struct task_struct *p = bpf_task_from_pid(heads->late_pid);
 	struct task_ctx *taskc = p ? lookup_task(p) : NULL;
-	u32 domain, queue;
 
 	if (p && taskc) {
-		domain = home_of(p);
-		queue = queue_of(taskc);
-		requeue(p, taskc, heads->late_dsq_id, domain);
-		look(heads, domain, queue, now);
+		requeue(p, taskc, heads->late_dsq_id);
+		look(heads, home_of(p), queue_of(taskc), now);
 	}
 	if (p)
 		bpf_task_release(p);

@@ -37,6 +37,7 @@ enum policy_limits {
 	TARDINESS_BUCKETS = 256,
 	NR_LEVELS = 8, /* 0 = fair and background, then 1..7 */
 	MAX_RM_STEPS = 8,
+	PERIOD_GAPS = 32, /* remembered of a thread whose period is measured; a power of two */
 	EVENT_RING_BYTES = 16384, /* per CPU: 256 events */
 	EXIT_REASON_LEN = 128,
 	EXIT_MSG_LEN = 1024,
@@ -315,6 +316,26 @@ struct task_ctx {
 	u32 counted; /* domain << 8 | queue */
 	u32 vtime_tier; /* whose virtual time `vtime` is relative to */
 	u64 reserved[5];
+};
+
+/*
+ * What was measured of the releases of a thread whose class has `period: auto`, in task storage (map
+ * period_ctxs), readable with a pidfd as key. All zero = nothing known. See period_math.h.
+ */
+struct period_ctx {
+	u64 last_at; /* the latest release */
+	u64 nr_releases;
+	u64 period_ns; /* 0 = aperiodic, or not known */
+	u64 jitter_ns; /* mean absolute deviation of a span from the period */
+	u64 mean_ns; /* running mean of the results; becomes period_ns */
+	u64 agreed_at; /* when the results began to agree */
+	u32 nr_agreed; /* results in mean_ns */
+	u32 nr_failed; /* estimates since period_ns was last confirmed */
+	u32 nr_gaps;
+	u16 confidence; /* share of spans near a multiple of the period, per mille */
+	u8 lag; /* wake-ups per period of the latest result */
+	u8 pad;
+	u32 gaps_ns[PERIOD_GAPS];
 };
 
 enum event_kind {

@@ -213,25 +213,26 @@ void BPF_STRUCT_OPS(schedctl_running, struct task_struct *p)
 {
 	struct task_ctx *taskc = lookup_task(p);
 	struct cpu_ctx *cpuc = this_cpu();
+	u32 rank;
 	u64 now;
 
 	if (!cpuc)
 		return;
 	WRITE_ONCE(cpuc->urgent_pending, 0);
+	/* a grant is for the thread that dispatch chose, not for one that came in between */
+	rank = taskc ? queue_of(taskc) : QUEUE_FAIR;
+	cpuc->grant = cpuc->next_rank == rank ? cpuc->next_grant : GRANT_NONE;
+	cpuc->next_grant = GRANT_NONE;
 	if (!taskc) {
-		cpuc->curr_rank = QUEUE_FAIR;
-		WRITE_ONCE(cpuc->curr_valid, 1);
+		run_without_context(p, cpuc);
 		return;
 	}
-	/* a grant is for the thread that dispatch chose, not for one that came in between */
-	cpuc->grant = cpuc->next_rank == queue_of(taskc) ? cpuc->next_grant : GRANT_NONE;
-	cpuc->next_grant = GRANT_NONE;
 	now = bpf_ktime_get_ns();
 	/* what came before was idle, or other scheduling classes: no tier of ours could have had it */
 	cpuc->accounted_at = now;
 	note_running(p, taskc, cpuc, now);
 	cpuc->curr_key = taskc->key;
-	cpuc->curr_rank = queue_of(taskc);
+	cpuc->curr_rank = rank;
 	WRITE_ONCE(cpuc->curr_valid, 1);
 	time_run(cpuc, taskc, now, granted_ns(p, cpuc));
 	if (READ_ONCE(cpuc->look_again)) {
@@ -262,6 +263,8 @@ void BPF_STRUCT_OPS(schedctl_stopping, struct task_struct *p, bool runnable)
 		/* it is not runnable for a change of nice or affinity either; then it is not asleep */
 		if (!runnable && taskc->job_deadline_at && p->__state)
 			end_job(p, taskc, now);
+	} else {
+		stop_without_context(p, cpuc);
 	}
 	cpuc->grant = GRANT_NONE;
 }

@@ -136,14 +136,12 @@ __hidden void forget_timer(struct cpu_ctx *cpuc)
 static void unpark(struct bpf_iter_scx_dsq *it, struct task_struct *p, u64 now)
 {
 	struct task_ctx *taskc = lookup_task(p);
-	u32 domain = home_of(p);
 
 	if (!taskc)
 		return;
 	replenish(taskc, now);
 	taskc->queued_at = now;
-	count_in(taskc, domain, queue_of(taskc));
-	if (dsq_move_vtime(it, p, dsq_of(domain, queue_of(taskc)), taskc->key, run_ns(taskc)))
+	if (move_in(it, p, taskc))
 		count(nr_unparked);
 	offer(p, taskc);
 }
@@ -197,7 +195,7 @@ static void restore(u32 pid, u64 now)
 		u64 from = dsq_of(taskc->domain, QUEUE_FAIR);
 
 		replenish(taskc, now);
-		requeue(p, taskc, from, home_of(p));
+		requeue(p, taskc, from);
 		offer(p, taskc);
 	}
 	if (p)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The period of a thread, from the times of its releases. Pure arithmetic, like sched_math.h.
+ * The period of a thread, from the times of its releases (struct period_ctx in intf.h). Pure
+ * arithmetic, like sched_math.h.
  *
  * A gap is the time between two releases, a span of lag n the sum of n gaps in a row: a thread
  * that wakes up twice per period has irregular gaps and regular spans of lag 2. For each lag,
@@ -30,7 +31,6 @@
 #define PERIOD_CONFIRM_NS (20 * MSEC_NS)
 
 enum period_limits {
-	PERIOD_GAPS = 32, /* remembered; a power of two */
 	PERIOD_SPANS = 24,
 	PERIOD_LAGS = 3, /* wake-ups per period that can be told apart */
 	PERIOD_EVERY = 8, /* releases between two estimates; divides PERIOD_GAPS */
@@ -46,24 +46,8 @@ enum period_limits {
 	PERIOD_HOLD = 4,
 };
 
-/* All zero = nothing known. */
-struct period_ctx {
-	u64 last_at; /* the latest release */
-	u64 nr_releases;
-	u64 period_ns; /* 0 = aperiodic, or not known */
-	u64 jitter_ns; /* mean absolute deviation of a span from the period */
-	u64 mean_ns; /* running mean of the results; becomes period_ns */
-	u64 agreed_at; /* when the results began to agree */
-	u32 nr_agreed; /* results in mean_ns */
-	u32 nr_failed; /* estimates since period_ns was last confirmed */
-	u32 nr_gaps;
-	u16 confidence; /* share of spans near a multiple of the period, per mille */
-	u8 lag; /* wake-ups per period of the latest result */
-	u8 pad;
-	u32 gaps_ns[PERIOD_GAPS];
-};
-
 _Static_assert(sizeof(struct period_ctx) == 192, "no padding of the compiler's");
+_Static_assert(!(PERIOD_GAPS & (PERIOD_GAPS - 1)) && PERIOD_GAPS % PERIOD_EVERY == 0, "rounds");
 
 /* How the spans of one lag lie around the multiples of a center. */
 struct period_fit {

@@ -27,20 +27,12 @@ static void settle_debt(struct cpu_ctx *cpuc, u32 tier, u32 ran_tier, u64 elapse
 	cpuc->debt_ns[tier] = debt_ns;
 }
 
-__hidden void charge(struct task_struct *p, struct task_ctx *taskc, struct cpu_ctx *cpuc, u64 now)
+/* What a thread of a tier ran, in the accounts of its CPU. */
+static void charge_cpu(struct cpu_ctx *cpuc, u32 tier, u64 ran_ns, u64 now)
 {
-	u64 exec_ns = p->se.sum_exec_runtime, ran_ns = exec_ns - taskc->exec_ns;
 	u64 elapsed_ns = time_since(now, cpuc->accounted_at);
-	struct class_stats *stats = lookup_class_stats(taskc);
 	struct sched_stats *totals = this_stats();
-	u32 tier = tier_index(taskc->tier);
 
-	taskc->exec_ns = exec_ns;
-	taskc->slice_used_ns += ran_ns;
-	if (tier != TIER_REALTIME)
-		taskc->vtime = vtime_charge(taskc->vtime, ran_ns, taskc->weight);
-	else if (taskc->runtime_ns)
-		taskc->budget_ns -= ran_ns;
 	cpuc->accounted_at = now;
 	cpuc->busy_ns += ran_ns;
 	settle_debt(cpuc, TIER_FAIR, tier, elapsed_ns, ran_ns, cpuc->fair_permille);
@@ -51,10 +43,25 @@ __hidden void charge(struct task_struct *p, struct task_ctx *taskc, struct cpu_c
 	}
 	if (cpuc->grant == GRANT_OVERDUE)
 		cpuc->overdue_ns += ran_ns;
-	if (stats)
-		stats->runtime_ns += ran_ns;
 	if (totals && tier < NR_TIERS)
 		totals->tier_ns[tier] += ran_ns;
+}
+
+__hidden void charge(struct task_struct *p, struct task_ctx *taskc, struct cpu_ctx *cpuc, u64 now)
+{
+	u64 exec_ns = p->se.sum_exec_runtime, ran_ns = exec_ns - taskc->exec_ns;
+	struct class_stats *stats = lookup_class_stats(taskc);
+	u32 tier = tier_index(taskc->tier);
+
+	taskc->exec_ns = exec_ns;
+	taskc->slice_used_ns += ran_ns;
+	if (tier != TIER_REALTIME)
+		taskc->vtime = vtime_charge(taskc->vtime, ran_ns, taskc->weight);
+	else if (taskc->runtime_ns)
+		taskc->budget_ns -= ran_ns;
+	charge_cpu(cpuc, tier, ran_ns, now);
+	if (stats)
+		stats->runtime_ns += ran_ns;
 }
 
 /*
@@ -63,16 +70,12 @@ __hidden void charge(struct task_struct *p, struct task_ctx *taskc, struct cpu_c
  */
 __hidden void end_overdue(struct task_ctx *taskc, u64 now)
 {
-	u64 vnow;
-
 	taskc->flags &= ~TASK_OVERDUE;
 	if (taskc->tier == TIER_REALTIME) {
 		release_again(taskc, now);
 		return;
 	}
-	vnow = vnow_of(taskc->domain, taskc->tier);
-	if (time_before(taskc->vtime, vnow))
-		taskc->vtime = vnow;
+	taskc->vtime = later_of(taskc->vtime, vnow_of(taskc->domain, taskc->tier));
 }
 
 __hidden bool is_dead(const struct cpu_ctx *cpuc)
@@ -211,15 +214,21 @@ static s32 find_victim(struct task_struct *p, const struct task_ctx *taskc, u32 
 	return victim;
 }
 
+__hidden bool move_in(struct bpf_iter_scx_dsq *it, struct task_struct *p, struct task_ctx *taskc)
+{
+	u32 domain = home_of(p), queue = queue_of(taskc);
+
+	count_in(taskc, domain, queue);
+	return dsq_move_vtime(it, p, dsq_of(domain, queue), taskc->key, run_ns(taskc));
+}
+
 /* An iterator may move a thread that it has not come to, as long as that is in its queue. */
-__hidden void requeue(struct task_struct *p, struct task_ctx *taskc, u64 from, u32 domain)
+__hidden void requeue(struct task_struct *p, struct task_ctx *taskc, u64 from)
 {
 	struct bpf_iter_scx_dsq it;
 
-	if (!bpf_iter_scx_dsq_new(&it, from, 0)) {
-		count_in(taskc, domain, queue_of(taskc));
-		dsq_move_vtime(&it, p, dsq_of(domain, queue_of(taskc)), taskc->key, run_ns(taskc));
-	}
+	if (!bpf_iter_scx_dsq_new(&it, from, 0))
+		move_in(&it, p, taskc);
 	bpf_iter_scx_dsq_destroy(&it);
 }
 
@@ -359,6 +368,22 @@ __hidden void enqueue_without_context(struct task_struct *p, u64 enq_flags)
 	/* nobody counts it out: from then on this queue is asked each time */
 	if (domc && domain != DOMAIN_SHARED)
 		__sync_fetch_and_add(&domc->nr[QUEUE_FAIR], 1);
-	dsq_insert_vtime(p, dsq_of(domain, QUEUE_FAIR), TICK_MAX_NS, vnow_of(domain, TIER_FAIR),
+	/* the kernel keeps the key that it had: each turn is a slice of neutral weight */
+	dsq_insert_vtime(p, dsq_of(domain, QUEUE_FAIR), TICK_MAX_NS,
+			 vtime_clamp(p->scx.dsq_vtime + TICK_MAX_NS, vnow_of(domain, TIER_FAIR)),
 			 enq_flags);
+}
+
+__hidden void run_without_context(struct task_struct *p, struct cpu_ctx *cpuc)
+{
+	cpuc->accounted_at = bpf_ktime_get_ns();
+	cpuc->bare_exec_ns = p->se.sum_exec_runtime;
+	cpuc->curr_rank = QUEUE_FAIR;
+	WRITE_ONCE(cpuc->curr_valid, 1);
+}
+
+__hidden void stop_without_context(struct task_struct *p, struct cpu_ctx *cpuc)
+{
+	charge_cpu(cpuc, TIER_FAIR, p->se.sum_exec_runtime - cpuc->bare_exec_ns,
+		   bpf_ktime_get_ns());
 }

@@ -27,8 +27,12 @@ static inline bool may_wait(u32 domain, u32 queue)
 	return domc && READ_ONCE(domc->nr[queue & 15]);
 }
 
-/* Move a thread that waits in the queue `from` to that of its tier and level; from ops.dispatch. */
-void requeue(struct task_struct *p, struct task_ctx *taskc, u64 from, u32 domain);
+/*
+ * Move a thread from the queue that `it` is open on, or from the queue `from`, to that of its tier and
+ * level; from ops.dispatch. False where it has left in the meantime.
+ */
+bool move_in(struct bpf_iter_scx_dsq *it, struct task_struct *p, struct task_ctx *taskc);
+void requeue(struct task_struct *p, struct task_ctx *taskc, u64 from);
 
 /* The same of a domain, all of its counted queues at once. */
 static inline bool any_may_wait(u32 domain)
@@ -64,8 +68,10 @@ u32 home_of(struct task_struct *p);
 /* A thread has come into its queue from elsewhere: let a CPU know that may take it. */
 void offer(struct task_struct *p, struct task_ctx *taskc);
 
-/* The fair queue, for a thread without a context. */
+/* A thread for whose context there was no memory: fair, of nice 0, its time in the CPU's accounts. */
 void enqueue_without_context(struct task_struct *p, u64 enq_flags);
+void run_without_context(struct task_struct *p, struct cpu_ctx *cpuc);
+void stop_without_context(struct task_struct *p, struct cpu_ctx *cpuc);
 
 /* Fill `cpu`'s local queue, or let `prev` go on. */
 void dispatch_cpu(s32 cpu, struct task_struct *prev);

@@ -47,6 +47,11 @@ static inline int time_before(u64 a, u64 b)
 	return (s64)(a - b) < 0;
 }
 
+static inline u64 later_of(u64 a, u64 b)
+{
+	return time_before(a, b) ? b : a;
+}
+
 /* a - b as a duration: 0 where b is not in the past of a. */
 static inline u64 time_since(u64 a, u64 b)
 {

@@ -50,6 +50,7 @@ struct cpu_ctx {
 	u32 offline;
 	/* this CPU only */
 	u64 accounted_at;
+	u64 bare_exec_ns; /* sum_exec_runtime of a thread without a context when it began to run */
 	s64 debt_ns[NR_TIERS + 1];
 	u32 next_grant; /* enum grant: for the thread that dispatch has chosen */
 	u32 next_rank; /* enum queue of that thread */

@@ -79,8 +79,7 @@ __hidden void respect_age(struct task_ctx *taskc, u64 now, bool waits)
 		domc->floor[tier] = domc->next_floor[tier];
 		domc->next_floor[tier] = domc->top[tier] + VNOW_STEP_NS;
 	}
-	if (time_before(taskc->vtime, domc->floor[tier]))
-		taskc->vtime = domc->floor[tier];
+	taskc->vtime = later_of(taskc->vtime, domc->floor[tier]);
 	if (waits && time_before(domc->top[tier] + VNOW_STEP_NS, taskc->vtime))
 		domc->top[tier] = taskc->vtime;
 }

@@ -8,6 +8,7 @@ import difflib
 from collections.abc import Iterator
 from typing import Any
 
+from schedctl.cli import measured
 from schedctl.cli.host import facts_for
 from schedctl.cli.report import Report
 from schedctl.cli.source import load
@@ -15,6 +16,7 @@ from schedctl.cli.threads import NOT_SEEN, thread_document
 from schedctl.cli.words import thread_of
 from schedctl.errors import MissingError, UsageError
 from schedctl.glob import encoded, glob_match
+from schedctl.image.task import MeasuredPeriod
 from schedctl.printable import shown
 from schedctl.profile.model import Tier
 from schedctl.resolve.assignment import Assignment, resolve
@@ -43,8 +45,11 @@ def run(args: argparse.Namespace) -> Report:
     texts, documents = [], []
     for thread, tids in found.items():
         explanation = explain(assignment, thread)
-        texts.append("\n".join([*_lines(assignment, explanation, tids), *(f"note: {n}" for n in notes)]))
-        documents.append(_document(explanation, tids, notes))
+        periods = _periods(tids)
+        told = [measured.line(tid, period) for tid, period in list(periods.items())[:TIDS_SHOWN]]
+        lines = [*_lines(assignment, explanation, tids), *told, *(f"note: {n}" for n in notes)]
+        texts.append("\n".join(lines))
+        documents.append(_document(explanation, tids, notes) | {"measured": measured.documents(periods)})
     by_name = args.target is not None and not args.target.isdecimal()
     data = {"threads": documents} if by_name else documents[0]
     return Report("\n\n".join(texts), {"profile": assignment.profile, **data}, problems=assignment.problems)
@@ -73,6 +78,15 @@ def _live(target: str) -> tuple[dict[Thread, list[int]], list[str]]:
     hidden = not all(entry.exe_known for entry in live)
     note = f"rules with `exe` are taken not to match these threads: {NOT_SEEN}"
     return found, [note] if hidden else []
+
+
+def _periods(tids: list[int]) -> dict[int, MeasuredPeriod]:
+    """What the running scheduler has measured of them; nothing of a thread that is only described."""
+    if not tids:
+        return {}
+    from schedctl.kernel.real import RealKernel
+
+    return measured.measured_periods(RealKernel(), tids)
 
 
 def _nobody(target: str, names: set[bytes]) -> tuple[str, str | None]:

@@ -29,6 +29,7 @@ LATENCY_BUCKETS = 336
 TARDINESS_BUCKETS = 256
 NR_LEVELS = 8
 MAX_RM_STEPS = 8
+PERIOD_GAPS = 32
 EVENT_RING_BYTES = 16384
 EXIT_REASON_LEN = 128
 EXIT_MSG_LEN = 1024
@@ -164,6 +165,16 @@ class TaskCtx(Structure):
     ]
 
 
+class PeriodCtx(Structure):
+    _fields_ = [
+        *_fields(c_uint64, "last_at nr_releases period_ns jitter_ns mean_ns agreed_at"),
+        *_fields(c_uint32, "nr_agreed nr_failed nr_gaps"),
+        ("confidence", c_uint16),
+        *_fields(c_uint8, "lag pad"),
+        ("gaps_ns", c_uint32 * PERIOD_GAPS),
+    ]
+
+
 class Control(Structure):
     _fields_ = [("listening", c_uint32), ("pad", c_uint32 * 15)]
 
@@ -209,6 +220,7 @@ STRUCTS: dict[str, type[Structure]] = {
     "class_stats": ClassStats,
     "sched_stats": SchedStats,
     "task_ctx": TaskCtx,
+    "period_ctx": PeriodCtx,
     "event": Event,
     "control": Control,
     "exit_record": ExitRecord,

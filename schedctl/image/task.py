@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass, fields
-from enum import IntEnum, IntFlag
+from enum import IntEnum, IntFlag, StrEnum
+from fractions import Fraction
 
 from schedctl.image import abi
 from schedctl.profile.model import Overrun, Tier
@@ -96,6 +97,26 @@ class TaskContext:
         return self.class_index % abi.MAX_CLASSES
 
 
+class Rhythm(StrEnum):
+    """What the releases of a measured thread say so far."""
+
+    MEASURING = "measuring"
+    PERIODIC = "periodic"
+    APERIODIC = "aperiodic"
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredPeriod:
+    """From the releases of one thread. The last four are 0 unless it is periodic."""
+
+    rhythm: Rhythm
+    releases: int
+    period_ns: int
+    jitter_ns: int  # mean distance of a release from where the one before lets expect it
+    confidence: Fraction  # share of the last gaps that fit a multiple of the period
+    wakeups: int  # in each period
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """`value` depends on the kind, see intf.h; `pid` is the process, `tid` the thread."""
@@ -128,6 +149,22 @@ def decode_task(data: bytes) -> TaskContext:
     values |= {"flags": TaskFlag(raw.flags), "member": bool(raw.member)}
     values["comm"] = bytes(raw.comm).partition(b"\0")[0]
     return TaskContext(**values)
+
+
+def decode_period(data: bytes) -> MeasuredPeriod:
+    """An element of period_ctxs; ValueError where it is none of ours."""
+    if len(data) != ctypes.sizeof(abi.PeriodCtx):
+        raise ValueError(f"a measured period of {len(data)} bytes")
+    raw = abi.PeriodCtx.from_buffer_copy(data)
+    if raw.period_ns:
+        confidence = Fraction(raw.confidence, 1000)
+        return MeasuredPeriod(
+            Rhythm.PERIODIC, raw.nr_releases, raw.period_ns, raw.jitter_ns, confidence, raw.lag
+        )
+    # no estimate yet, or results that have begun to agree
+    is_open = raw.nr_gaps < abi.PERIOD_GAPS or raw.nr_agreed > 0
+    rhythm = Rhythm.MEASURING if is_open else Rhythm.APERIODIC
+    return MeasuredPeriod(rhythm, raw.nr_releases, 0, 0, Fraction(0), 0)
 
 
 def decode_event(data: bytes) -> Event:

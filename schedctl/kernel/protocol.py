@@ -13,7 +13,7 @@ from typing import Protocol
 from schedctl.errors import ApplyError
 from schedctl.image.abi import Heading
 from schedctl.image.stats import ClassStats, ExitRecord, SchedStats
-from schedctl.image.task import Event, TaskContext
+from schedctl.image.task import Event, MeasuredPeriod, TaskContext
 
 OPS_NAME = "schedctl"
 ENABLED, DISABLED = "enabled", "disabled"
@@ -191,6 +191,10 @@ class Kernel(Protocol):
 
     def contexts(self) -> Iterator[tuple[int, TaskContext]]:
         """TID and what the scheduler keeps about it, of each thread that there is now."""
+        ...
+
+    def measured_period(self, tid: int) -> MeasuredPeriod | None:
+        """Of a thread whose class has its period measured; None of any other, and where it has ended."""
         ...
 
     def set_slack(self, tid: int, choose: ChooseSlack) -> bool:

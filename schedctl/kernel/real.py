@@ -20,7 +20,7 @@ from schedctl.image.stats import (
     decode_exit_record,
     decode_sched_stats,
 )
-from schedctl.image.task import TaskContext
+from schedctl.image.task import MeasuredPeriod, TaskContext, TaskFlag, decode_period
 from schedctl.kernel import cgroupfs, libbpf, procfs, slack, swap, sysfs
 from schedctl.kernel.attach import POLL_S, SETTLE_S, await_enabled, loaded, preset
 from schedctl.kernel.pins import OPS_MAP, SLOT_MAPS, Pins
@@ -238,6 +238,17 @@ class RealKernel:
                     found = None if pidfd is None else slack.context_of(contexts, pidfd)
                 if found is not None:
                     yield tid, found
+
+    def measured_period(self, tid: int) -> MeasuredPeriod | None:
+        with self._pins.map("task_ctxs") as contexts, slack.thread_pidfd(tid) as pidfd:
+            context = None if pidfd is None else slack.context_of(contexts, pidfd)
+            if pidfd is None or context is None or TaskFlag.MEASURED not in context.flags:
+                return None
+            with self._pins.map("period_ctxs") as periods:
+                try:
+                    return decode_period(periods.lookup(pidfd))
+                except (OSError, ValueError):  # not released since it came to its class
+                    return None
 
     def set_slack(self, tid: int, choose: ChooseSlack) -> bool:
         with self._pins.map("task_ctxs") as contexts:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The rounds: contenders in turn, each with every workload, in one boot."""
+"""The rounds: contenders in turn, each with every workload, in one boot, or more rounds in another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from tests.bench import compile as compiler
 from tests.bench import contenders, cost, workloads
 from tests.bench.contenders import Contender, NotAttachedError
-from tests.bench.raw import RAW, late_us, save
+from tests.bench.raw import RAW, late_us, load, save
 from tests.bench.workloads import RefusedError, Workload
 from tests.lab.vm import VM, Config, VMDiedError, bootstrap, slot
 from tests.sched.programs import ROOT, build
@@ -23,7 +23,8 @@ from tests.sched.programs import ROOT, build
 ROUNDS = 5
 PART = ROOT / "build" / "bench.json"
 CONFIG = Config(smp=1, icount=True, append="lab.idle")
-# A contender that could not be attached twice is not tried again; one that takes long comes less often.
+# A contender that could not be attached twice is not tried again; another's scheduler that takes long comes
+# less often.
 MAX_FAILURES = 2
 SLOW_S = 60
 SLOW_ROUNDS = 2
@@ -62,7 +63,10 @@ class Bench:
             self.vm.put(f"/root/{profile.name}", profile)
         self.vm.put("/root/compiled.c", compiler.source())
         self.vm.sh(workloads.WARM_UP, timeout=300)
-        self.raw["kernel"] = self.vm.sh("uname -r").strip()
+        kernel = self.vm.sh("uname -r").strip()
+        if self.raw["kernel"] not in ("", kernel):
+            raise SystemExit(f"tests/bench/run: the stored rounds are of Linux {self.raw['kernel']}")
+        self.raw["kernel"] = kernel
 
     def session(self, contender: Contender, chosen: Sequence[Workload], seed: int, costs: bool) -> None:
         """All of one contender in one round."""
@@ -74,7 +78,7 @@ class Bench:
         try:
             with self._attached(contender):
                 self.progress.say(f"round {seed}: {contender.name} is attached")
-                if time.monotonic() - began > SLOW_S:
+                if contender.program and time.monotonic() - began > SLOW_S:
                     self._slow.add(contender.name)
                 for workload in chosen:
                     self._sample(contender, workload, seed)
@@ -143,13 +147,16 @@ def _arguments(description: str | None) -> argparse.Namespace:
         "--workloads", type=_words, default=[], metavar="A,B", help="kinds (wake, hackbench, ...) or names"
     )
     parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help=f"({ROUNDS})")
+    parser.add_argument(
+        "--add", action="store_true", help="to the stored rounds, in another boot; of the same scheduler"
+    )
     parser.add_argument("--no-cost", action="store_true", help="without the cost of each callback")
     parser.add_argument("--out", type=Path, metavar="FILE", help="see above")
     args = parser.parse_args()
     if args.rounds < 1:
         parser.error("--rounds must be 1 or more")
     is_whole = not (args.contenders or args.workloads or args.no_cost or args.rounds < ROUNDS)
-    args.out = args.out or (RAW if is_whole else PART)
+    args.out = args.out or (RAW if is_whole or args.add else PART)
     return args
 
 
@@ -183,6 +190,7 @@ def _head(found: Sequence[Contender], rounds: int) -> dict[str, Any]:
         "qemu": shown.splitlines()[0].removeprefix("QEMU emulator version "),
         "compiler": f"gcc {compiler.version()}",
         "rounds": rounds,
+        "boots": 1,
         "wake_ups": workloads.WAKE_UPS,
         "spawns": workloads.SPAWNS,
         "compiles": workloads.COMPILES,
@@ -195,6 +203,18 @@ def _head(found: Sequence[Contender], rounds: int) -> dict[str, Any]:
     }
 
 
+def _continued(path: Path, rounds: int) -> dict[str, Any]:
+    """The stored results, with room for more rounds of what was measured."""
+    raw = load(path)
+    measured = raw["commit"].removesuffix("+")
+    if raw["commit"] != measured or _git(
+        "diff", "--stat", measured, "--", "bpf", "schedctl", "tests/bench/load"
+    ):
+        raise SystemExit(f"tests/bench/run: {path} is of another scheduler than this one: {raw['commit']}")
+    done = max(sample["round"] for sample in raw["samples"])
+    return raw | {"rounds": done + rounds, "boots": raw["boots"] + 1}
+
+
 def main(description: str | None) -> int:
     args = _arguments(description)
     chosen = workloads.select(args.workloads)
@@ -202,7 +222,8 @@ def main(description: str | None) -> int:
         raise SystemExit("tests/bench/run: no such workload")
     found = _contenders(args.contenders)
     able = [c for c in found if not c.missing]
-    raw = _head(found, args.rounds)
+    raw = _continued(args.out, args.rounds) if args.add else _head(found, args.rounds)
+    seeds = range(raw["rounds"] - args.rounds + 1, raw["rounds"] + 1)
     samples = sum(w.kind == "wake" or not c.only_wake for c in able for w in chosen)
     progress = Progress(samples * args.rounds)
     copies = [*(c.program for c in able if c.program), *compiler.compiler()]
@@ -211,7 +232,7 @@ def main(description: str | None) -> int:
             bench = Bench(vm, raw, progress)
             progress.say("booted")
             bench.prepare()
-            for seed in range(1, args.rounds + 1):
+            for seed in seeds:
                 for contender in able:
                     costs = not args.no_cost and contender.name in cost.MEASURED and seed <= cost.ROUNDS
                     bench.session(contender, chosen, seed, costs)

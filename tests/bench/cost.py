@@ -16,7 +16,7 @@ from tests.bench.workloads import Workload, sample
 from tests.lab.vm import VM
 
 MEASURED = ("schedctl", "scx_simple", "scx_bpfland")
-WORKLOADS = ("wake-2ms-4", "hackbench", "spawn")
+WORKLOADS = ("wake-2ms-4", "hackbench", "spawn", "compile")
 ROUNDS = 2
 NS_PER_INSTRUCTION = 2
 

@@ -11,8 +11,10 @@ from typing import Any
 
 from tests.bench.cost import NS_PER_INSTRUCTION
 from tests.bench.raw import RAW, Row, Spread, load, rows
+from tests.bench.spent import US, wake_up
+from tests.bench.spent import throughput as throughput_spent
+from tests.bench.text import table
 
-US = "schedctl"
 PLOTS = ("wake-2ms", "wake-1ms", "throughput", "cost")
 HEAD = """# Benchmarks
 
@@ -24,7 +26,7 @@ best is [listed](#where-we-lose), by a script.
 """
 METHOD = """## Method
 
-* One boot of a virtual machine with one CPU, in QEMU's emulation under `-icount shift=1,sleep=off`: the
+* A virtual machine with one CPU (boots: {boots}), in QEMU's emulation under `-icount shift=1,sleep=off`: the
   guest's clock follows the instructions that it executes, 2 ns each, whatever the host does meanwhile.
 * Rounds: {rounds}. In each every contender in turn is attached, measured with every workload, and
   detached. Each figure is the median over the rounds; in parentheses the lowest and the highest.
@@ -61,11 +63,6 @@ LIMITS = """## Limits
   it running.
 * A round's p99 is the second longest of its wake-ups.
 """
-
-
-def table(head: Sequence[str], lines: Iterator[Sequence[str]]) -> str:
-    rule = ["---", *["--:"] * (len(head) - 1)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *lines)) + "\n"
 
 
 def _number(value: float, unit: str) -> str:
@@ -112,7 +109,8 @@ def setup(raw: dict[str, Any]) -> str:
     if fewer:
         lines += [
             "",
-            f"In fewer rounds, because they take minutes to attach or do not stay: {', '.join(fewer)}.",
+            "In fewer rounds, because they take minutes to attach, do not stay, or were left out of the later"
+            f" ones: {', '.join(fewer)}.",
         ]
     if missing:
         lines += ["", "Not measured:", "", *missing]
@@ -259,8 +257,9 @@ def where_we_lose(found: Sequence[Row]) -> str:
 
 
 def page(raw: dict[str, Any]) -> str:
-    found = rows(raw)
-    parts = [HEAD, setup(raw), wake(raw, found), throughput(raw, found), cost(raw), where_we_lose(found)]
+    found, figures = rows(raw), cost_figures(raw)
+    parts = [HEAD, setup(raw), wake(raw, found), throughput(raw, found)]
+    parts += [wake_up(figures, found), throughput_spent(raw, figures), cost(raw), where_we_lose(found)]
     parts += [METHOD.format(**raw), LIMITS]
     return "\n".join(part for part in parts if part)
 

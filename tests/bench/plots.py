@@ -10,8 +10,9 @@ from typing import Any
 import matplotlib
 
 from tests.bench.cost import NS_PER_INSTRUCTION
-from tests.bench.page import US, cost_figures
+from tests.bench.page import cost_figures
 from tests.bench.raw import RAW, Row, late_us, load, rows
+from tests.bench.spent import US
 
 matplotlib.use("svg")
 # The same data gives the same file.

@@ -20,6 +20,7 @@ def raw_of(*samples: tuple[str, str, dict[str, Any]]) -> dict[str, Any]:
         "qemu": "10",
         "compiler": "gcc",
         "rounds": 2,
+        "boots": 1,
         "wake_ups": 3,
         "spawns": 10,
         "compiles": 4,
@@ -41,6 +42,42 @@ def test_the_page_is_what_the_results_give() -> None:
     assert (ROOT / "docs" / "benchmarks.md").read_text() == page(load()), "run make docs-bench"
     for plot in PLOTS:
         assert (RAW.parent / f"{plot}.svg").exists()
+
+
+def test_the_stored_results_reach_what_was_aimed_at() -> None:
+    """An urgent wake-up beside SCHED_FIFO's and the default scheduler's, and what throughput may lose."""
+    found = {(row.workload, row.metric): row for row in rows(load())}
+    for workload in (f"wake-{period}-{hogs}" for period in ("2ms", "1ms") for hogs in (4, 16)):
+        assert found[workload, "p99"].ratio("schedctl", "fifo") <= 2, workload
+        assert found[workload, "p99"].ratio("schedctl", "default") <= 0.1, workload
+    for workload in ("hackbench", "compile"):
+        assert found[workload, "time"].ratio("schedctl", "default") <= 1 / 0.97, workload
+
+
+def test_what_is_spent_is_named_by_callback() -> None:
+    raw = raw_of(
+        ("fifo", WAKE, late(10, 10, 10)),
+        ("schedctl", WAKE, late(17, 17, 21)),
+        ("default", "hackbench", {"elapsed_ns": 4_000_000_000}),
+        ("schedctl", "hackbench", {"elapsed_ns": 4_100_000_000}),
+    )
+    callback = {"runs": 200, "ns": 200 * 1000}
+    path = dict.fromkeys(("runnable", "enqueue", "stopping", "running", "tick"), callback)
+    raw["costs"] = [
+        {"contender": "schedctl", "workload": WAKE, "callbacks": path},
+        {
+            "contender": "schedctl",
+            "workload": "hackbench",
+            "callbacks": {"dispatch": {"runs": 1, "ns": 4 * 10**7}},
+        },
+    ]
+    text = page(raw)
+    assert "| *together* |  |  |  | 2,500 |" in text
+    assert "| *p50 beyond SCHED_FIFO's* |  |  |  | 3,500 |" in text
+    assert f"| {WAKE} | 21.0 | 15.0 | 3,000 |" in text
+    assert "(`tick`: 500 instructions)" in text
+    assert "| *all callbacks* | 1.00 |" in text
+    assert "| *schedctl takes longer by* | +2.50 |" in text
 
 
 def test_every_figure_that_is_worse_is_listed() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import jsonschema  # noqa: F401
 import yaml  # noqa: F401
 
-from schedctl.cli import apply, confirm, detach, history, plan, rollback, show, status  # noqa: F401
+from schedctl.cli import apply, confirm, detach, explain, history, plan, rollback, show, status  # noqa: F401
 from schedctl.cli.main import main
 from schedctl.kernel import real  # noqa: F401
 

@@ -21,11 +21,15 @@ name: edited
 classes:
   first: {match: [{comm: sleeper}], level: 6}
 """
-# One of a class, which forks a child into another class; it leaves by SIGUSR1 and comes back by SIGUSR2.
+# One of a class, which forks a child into another class, and by SIGHUP one more; it leaves by SIGUSR1 and
+# comes back by SIGUSR2.
 SLEEPERS = r"""
 import os, signal, time
 def name(text):
     open("/proc/self/comm", "w").write(text)
+def fork(child):
+    if os.fork() == 0:
+        name(child)
 def sleep():
     while True:
         time.sleep(0.05)
@@ -33,11 +37,11 @@ def sleep():
 open("/proc/self/timerslack_ns", "w").write("50000")
 if os.fork() == 0:
     name("sleeper")
+    signal.signal(signal.SIGHUP, lambda *_: fork("orphan"))
     signal.signal(signal.SIGUSR1, lambda *_: name("leaver"))
     signal.signal(signal.SIGUSR2, lambda *_: name("sleeper"))
     time.sleep(1)
-    if os.fork() == 0:
-        name("child")
+    fork("child")
     sleep()
 if os.fork() == 0:
     name("other")
@@ -115,10 +119,12 @@ def test_slack_is_given_back(lab1: Guest) -> None:
         assert slack(lab1, "other") == {DEFAULT_SLACK}
         lab1.sh("systemctl kill -s KILL schedctld; systemctl stop schedctld")
         assert slack(lab1, "sleeper") == {1}
-        lab1.sh("pkill -USR1 -x sleeper; sleep 0.5")
-        assert slack(lab1, "leaver") == {1}, "nobody is there to give it back"
+        lab1.sh("pkill -HUP -x sleeper; sleep 0.5; pkill -USR1 -x sleeper; sleep 0.5")
+        for name in ("orphan", "leaver"):
+            assert slack(lab1, name) == {1}, "nobody is there to give it back"
         lab1.sh("systemctl reset-failed schedctld; systemctl start schedctld")
         eventually(lab1, lambda: slack(lab1, "leaver") == {DEFAULT_SLACK})
+        eventually(lab1, lambda: slack(lab1, "orphan") == {DEFAULT_SLACK})
         lab1.sh("pkill -USR2 -x leaver")
         eventually(lab1, lambda: slack(lab1, "sleeper") == {1})
         lab1.sh("schedctl detach")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,15 @@ from hypothesis import strategies as st
 
 from schedctl.image import abi
 from schedctl.image.btf import Btf
-from schedctl.image.task import EventKind, TaskFlag, decode_event, decode_task
+from schedctl.image.task import (
+    EventKind,
+    MeasuredPeriod,
+    Rhythm,
+    TaskFlag,
+    decode_event,
+    decode_period,
+    decode_task,
+)
 from schedctl.profile.model import Overrun, Tier
 from tests.sched.programs import ROOT
 
@@ -102,3 +111,24 @@ def test_an_event() -> None:
     for spoiled in (b"", bytes(abi.Event(kind=7)), bytes(abi.Event())):
         with pytest.raises(ValueError):
             decode_event(spoiled)
+
+
+def test_what_was_measured_of_a_thread() -> None:
+    known = abi.PeriodCtx(
+        nr_releases=50, period_ns=16_667_000, jitter_ns=9, confidence=958, lag=2, nr_gaps=49
+    )
+    assert decode_period(bytes(known)) == MeasuredPeriod(
+        Rhythm.PERIODIC, 50, 16_667_000, 9, Fraction(479, 500), 2
+    )
+    for nr_gaps, nr_agreed, rhythm in (
+        (0, 0, Rhythm.MEASURING),
+        (abi.PERIOD_GAPS - 1, 0, Rhythm.MEASURING),
+        (abi.PERIOD_GAPS, 1, Rhythm.MEASURING),
+        (abi.PERIOD_GAPS, 0, Rhythm.APERIODIC),
+    ):
+        found = decode_period(
+            bytes(abi.PeriodCtx(nr_releases=40, nr_gaps=nr_gaps, nr_agreed=nr_agreed, lag=1))
+        )
+        assert found == MeasuredPeriod(rhythm, 40, 0, 0, Fraction(0), 0)
+    with pytest.raises(ValueError, match="a measured period of 3 bytes"):
+        decode_period(b"abc")

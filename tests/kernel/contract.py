@@ -103,6 +103,7 @@ def figures_are_per_slot(kernel: Kernel) -> None:
 def events_are_read_by_who_listens(kernel: Kernel) -> None:
     refused(kernel.listen, NotAttachedError)
     refused(lambda: list(kernel.contexts()), NotAttachedError)
+    refused(lambda: kernel.measured_period(1), NotAttachedError)
     kernel.attach(policy())
     threads_without_a_class_keep_their_slack(kernel)
     source = kernel.listen()
@@ -121,7 +122,9 @@ def threads_without_a_class_keep_their_slack(kernel: Kernel) -> None:
     for tid, context in kernel.contexts():
         assert not context.slack_ns
         assert not kernel.set_slack(tid, lambda _context, _now_ns: 1)
+        assert kernel.measured_period(tid) is None
     assert not kernel.set_slack(2**22, lambda _context, _now_ns: 1), "there is no such thread"
+    assert kernel.measured_period(2**22) is None
 
 
 def release_spares_what_runs(kernel: Kernel) -> None:

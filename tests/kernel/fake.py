@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from schedctl.errors import ApplyError, ConflictError, HostError, PrivilegeError
 from schedctl.image.abi import ABI_VERSION, TASK_LAYOUT, Heading, TaskCtx, heading_of, split, version_of
 from schedctl.image.stats import ClassStats, ExitRecord, SchedStats
-from schedctl.image.task import Event, TaskContext, decode_task
+from schedctl.image.task import Event, MeasuredPeriod, TaskContext, decode_task
 from schedctl.kernel.protocol import (
     DISABLED,
     ENABLED,
@@ -78,6 +78,7 @@ class FakeKernel:
         self.kernel_events: dict[str, int] = {}
         self.events: FakeEvents | None = None
         self.threads: dict[int, TaskContext] = {}
+        self.periods: dict[int, MeasuredPeriod] = {}
         self.slack_ns: dict[int, int] = {}  # of the threads, by TID
         self.installed: str | None = "a" * 64
         self.object: str | None = None  # which runs
@@ -222,6 +223,10 @@ class FakeKernel:
     def contexts(self) -> Iterator[tuple[int, TaskContext]]:
         self._need()
         yield from list(self.threads.items())
+
+    def measured_period(self, tid: int) -> MeasuredPeriod | None:
+        self._need()
+        return self.periods.get(tid)
 
     def set_slack(self, tid: int, choose: ChooseSlack) -> bool:
         self._need()

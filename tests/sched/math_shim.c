@@ -7,6 +7,11 @@ int math_time_before(u64 a, u64 b)
 	return time_before(a, b);
 }
 
+u64 math_later_of(u64 a, u64 b)
+{
+	return later_of(a, b);
+}
+
 u64 math_time_since(u64 a, u64 b)
 {
 	return time_since(a, b);

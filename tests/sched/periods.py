@@ -7,11 +7,12 @@ import ctypes
 import random
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from ctypes import c_uint8, c_uint16, c_uint32, c_uint64
+from ctypes import c_uint32, c_uint64
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from schedctl.image.abi import PeriodCtx
 from tests.sched.programs import ROOT
 
 SHIM = Path(__file__).parent / "period_shim.c"
@@ -22,24 +23,6 @@ RATES_HZ = (60, 144, 1000)
 # No answer is judged before.
 SETTLED_NS = 2 * NS
 TOLERANCE = 0.02
-
-
-class PeriodCtx(ctypes.Structure):
-    _fields_ = (
-        ("last_at", c_uint64),
-        ("nr_releases", c_uint64),
-        ("period_ns", c_uint64),
-        ("jitter_ns", c_uint64),
-        ("mean_ns", c_uint64),
-        ("agreed_at", c_uint64),
-        ("nr_agreed", c_uint32),
-        ("nr_failed", c_uint32),
-        ("nr_gaps", c_uint32),
-        ("confidence", c_uint16),
-        ("lag", c_uint8),
-        ("pad", c_uint8),
-        ("gaps_ns", c_uint32 * 32),
-    )
 
 
 class Estimator:

@@ -162,6 +162,14 @@ def late_jobs(guest: Guest) -> int:
     return jobs(guest, 2, "hog:0:0:0", "late:10000:10000:50000")["late"].late
 
 
+def test_a_job_past_its_deadline_is_counted_while_it_runs(lab1: Guest) -> None:
+    """It never sleeps: no job ends, and there is no tardiness yet."""
+    lab1.apply(NEIGHBORS.replace("period: 3ms, VALUE", "deadline: 20ms"))
+    lab1.sh(f"/root/jobs 2 {SPIN} > /dev/null 2>&1 & sleep 1.5")
+    found = lab1.status()["classes"]["spin"]
+    assert (found["misses"], found["tardiness_ns"]) == (1, None), found
+
+
 @proof(
     knob="classes.*.boost.recovery.after",
     profile=recovery(after="VALUE"),

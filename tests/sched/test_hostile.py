@@ -86,6 +86,29 @@ def test_the_longest_wait_is_below_the_stated_maximum(lab1: Guest) -> None:
     describe("default", hostile(lab1, 2, "spin:hog:2", "spin:fair:40", "low:low:5", "idle:idle:100"))
 
 
+def test_a_thread_without_a_context_is_fair(lab1: Guest) -> None:
+    """What the scheduler keeps about it is gone: it has a fair thread's part, and the others have theirs."""
+    lab1.apply(profile("30%"))
+    before = lab1.status()["counters"]["nr_no_context"]
+    with nothing_ejected(lab1):
+        load = hostile(lab1, 3, "lost:lost:2", "spin:probe", "spin:hog")
+    assert load["lost"].alive == 2
+    assert load["hog"].cpu_ns >= load.elapsed_ns * Fraction(65, 100), load
+    for name, threads in (("lost", 2), ("probe", 1)):
+        assert abs(Fraction(load[name].cpu_ns, load.fair_ns) * 3 / threads - 1) <= Fraction(1, 4), load
+    assert lab1.status()["counters"]["nr_no_context"] >= before + 100
+
+
+def test_a_class_of_the_kernel_comes_between(lab1: Guest) -> None:
+    """Who waits for a CPU that SCHED_FIFO takes comes back to the queues, again and again: no ejection."""
+    lab1.apply(profile("10%"))
+    with nothing_ejected(lab1):
+        load = hostile(lab1, 2, "fifo", "tick:hog:2", "spin:probe")
+    assert load["fifo"].operations > 1000, load
+    assert load["hog"].operations > 100, load
+    assert load["probe"].cpu_ns, load
+
+
 def test_everything_at_once_on_two_cpus(lab: Guest) -> None:
     lab.apply(profile("60%"))
     before = lab.status()["counters"]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schedctl.image.abi import PeriodCtx
 from tests.sched.periods import (
     FULL,
     MS,
@@ -18,7 +19,6 @@ from tests.sched.periods import (
     RHYTHMS,
     TOLERANCE,
     Estimator,
-    PeriodCtx,
     Rhythm,
     alternating,
     bursts,

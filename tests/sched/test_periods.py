@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from tests.conftest import Guest
 from tests.proof import proof
 from tests.sched.measure import contexts
@@ -62,12 +64,23 @@ def test_rate_monotonic(guest: Guest) -> None:
 
 
 def test_periods_within_two_per_cent(lab1: Guest) -> None:
-    """60, 144 and 1000 Hz two seconds after their first release, above a spinner."""
+    """60, 144 and 1000 Hz two seconds after their first release, above a spinner; a random one has none."""
     lab1.apply(MEASURED.replace("VALUE", "period: auto, level: 5").replace("1%", "40%"))
     hertz = {"beat60": 16_667_000, "beat144": 6_944_000, "beat1000": 1_000_000}
     threads = " ".join(f"{name}:{ns // 1000}:{ns // 1000}:1000" for name, ns in hertz.items())
-    lab1.sh(f"/root/jobs 60 {threads} hog:0:0:0 > /dev/null 2>&1 & sleep 2.3")
+    lab1.sh(f"/root/jobs 60 {threads} beat-random:~5000:9999:1000 hog:0:0:0 > /dev/null 2>&1 & sleep 2.3")
     found = contexts(lab1, *hertz)
+    (steady,) = lab1.schedctl("explain", "beat60")["threads"][0]["measured"]
+    (random,) = lab1.schedctl("explain", "beat-random")["threads"][0]["measured"]
+    unmeasured = lab1.schedctl("explain", "hog")["threads"][0]["measured"]
     lab1.sh("pkill -x jobs; pkill beat; pkill hog")
     for name, ns in hertz.items():
         assert abs(found[name].period_ns - ns) * 50 <= ns, found
+    assert steady["rhythm"] == "periodic"
+    assert abs(steady["period_ns"] - hertz["beat60"]) * 50 <= hertz["beat60"]
+    assert steady["jitter_ns"] * 50 <= hertz["beat60"]
+    assert Fraction(steady["confidence"]) >= Fraction(9, 10)
+    assert steady["wakeups"] == 1
+    assert (random["rhythm"], random["period_ns"]) == ("aperiodic", None)
+    assert random["releases"] > 100
+    assert unmeasured == []

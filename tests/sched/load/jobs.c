@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * jobs SECONDS NAME:PERIOD_US:DEADLINE_US:WORK...: one process per argument, bound to CPU 0,
- * for SECONDS. With a period it is released every PERIOD_US and runs WORK iterations; with
- * period 0 it spins. Prints "NAME jobs late longest_ns cpu_ns elapsed_ns" per argument:
+ * for SECONDS. With a period it is released every PERIOD_US and runs WORK iterations, with
+ * ~PERIOD_US at random, so often on average; with period 0 it spins. Prints "NAME jobs late longest_ns cpu_ns elapsed_ns" per argument:
  * `late` jobs ended after their deadline, the longest response was longest_ns. Timer slack 1 ns.
  */
 #include "load.h"
+
+/* Random releases: at each of so many moments per period by chance, which is nearly a Poisson process. */
+#define MOMENTS 64
 
 struct result {
 	uint64_t jobs, late, longest_ns, cpu_ns, elapsed_ns;
@@ -20,22 +23,36 @@ static void sleep_until(uint64_t at)
 		die("clock_nanosleep");
 }
 
+static uint64_t gap_ns(uint64_t period_ns, int is_random)
+{
+	uint64_t moments = 1;
+
+	if (!is_random)
+		return period_ns;
+	while (rand() % MOMENTS)
+		moments++;
+	return moments * period_ns / MOMENTS;
+}
+
 static void run(const char *argument, uint64_t begin, uint64_t end, int out)
 {
 	unsigned long long period_us, deadline_us, iterations;
 	struct result result = {};
 	uint64_t release, cpu;
+	int at = 0, is_random;
 	char name[16];
 
-	if (sscanf(argument, "%15[^:]:%llu:%llu:%llu", name, &period_us, &deadline_us,
-		   &iterations) != 4)
+	sscanf(argument, "%15[^:]:%n", name, &at);
+	is_random = argument[at] == '~';
+	if (!at || sscanf(argument + at + is_random, "%llu:%llu:%llu", &period_us, &deadline_us,
+			  &iterations) != 3)
 		exit(64);
 	prctl(PR_SET_NAME, name);
 	prctl(PR_SET_TIMERSLACK, 1);
 	bind_to(0);
 	sleep_until(begin);
 	cpu = now_ns(CLOCK_PROCESS_CPUTIME_ID);
-	for (release = begin; release < end; release += period_us * 1000) {
+	for (release = begin; release < end; release += gap_ns(period_us * 1000, is_random)) {
 		uint64_t response;
 
 		if (!period_us) {

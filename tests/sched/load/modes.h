@@ -15,6 +15,7 @@
 #define TICK_NS 4000000
 #define BIG_BYTES (16 << 20)
 #define BURST 8
+#define CONTEXTS_PIN "/sys/fs/bpf/schedctl/maps/task_ctxs"
 
 /* One per process, shared with the observer. */
 struct record {
@@ -253,6 +254,29 @@ static void stay_unmigratable(struct record *record)
 	}
 }
 
+/* Takes away what the scheduler keeps about it, as if there had been no memory for it. */
+static void lose_context(struct record *record)
+{
+	union bpf_attr get = { .pathname = (uint64_t)(uintptr_t)CONTEXTS_PIN }, delete;
+	int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	long map = bpf(BPF_OBJ_GET, &get);
+
+	delete = (union bpf_attr){ .map_fd = (uint32_t)map, .key = (uint64_t)(uintptr_t)&self };
+	if (self < 0 || map < 0 || bpf(BPF_MAP_DELETE_ELEM, &delete))
+		die(CONTEXTS_PIN);
+	spin(record);
+}
+
+/* Takes the CPU from whoever has it, some thousand times a second. */
+static void interrupt(struct record *record)
+{
+	prctl(PR_SET_TIMERSLACK, 1);
+	for (;; record->operations++) {
+		work(5000);
+		sleep_ns(100000);
+	}
+}
+
 static void write_to_disk(struct record *record)
 {
 	static char block[1 << 18];
@@ -324,6 +348,8 @@ static const struct {
 	{ "name", flip_name, SCHED_OTHER, 0 },
 	{ "bpf", stay_unmigratable, SCHED_OTHER, 0 },
 	{ "write", write_to_disk, SCHED_OTHER, 0 },
+	{ "lost", lose_context, SCHED_OTHER, 0 },
+	{ "fifo", interrupt, SCHED_FIFO, 0 },
 };
 
 #endif
