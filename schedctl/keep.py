@@ -8,6 +8,7 @@ from contextlib import suppress
 from schedctl import clock, history, paths, trying
 from schedctl.errors import ConflictError, Problem, StateError
 from schedctl.history import Result
+from schedctl.image.model import PolicyImage
 from schedctl.kernel.protocol import Kernel
 from schedctl.last_good import keep_as_good
 from schedctl.lock import locked
@@ -33,6 +34,8 @@ def confirm(kernel: Kernel, request: Request, who: Who, lock_s: float, timer: Ti
             pending = None
         else:
             _refuse(pending, request.number)
+            if pending:
+                _refuse_unfounded(pending, observe(kernel).image)
         problems = _confirmed(pending, timer) if pending else ()
         problems = (*problems, *settle(kernel))
     number = pending.number if pending else None
@@ -47,6 +50,16 @@ def _refuse(pending: Pending | None, number: int | None) -> None:
         raise ConflictError(
             "nothing waits for a confirmation" if pending is None else f"number {number} no longer waits",
             "`schedctl history` says what became of it",
+        )
+
+
+def _refuse_unfounded(pending: Pending, live: PolicyImage | None) -> None:
+    """Whoever applied it was killed before it ran, or the kernel has ended it."""
+    if live is None or live.profile != pending.profile:
+        runs = f"profile {live.profile} runs" if live else "nothing of schedctl runs"
+        raise ConflictError(
+            f"what waits for a confirmation is profile {pending.profile}, and {runs}",
+            "`schedctl apply` says anew what is to run",
         )
 
 

@@ -66,6 +66,21 @@ def read_pending() -> Pending | None:
         ) from None
 
 
+def drop_unfounded(runs: str) -> Pending | None:
+    """Remove what waits about another profile than the one that runs; what was removed. StateError.
+
+    An apply was killed before its flip: nothing has to come back, and there is nothing to confirm.
+    """
+    try:
+        pending = read_pending()
+    except StateError:
+        return None  # damaged: what it was about is not known
+    if pending is None or pending.profile == runs:
+        return None
+    clear_pending()
+    return pending
+
+
 def write_pending(pending: Pending) -> None:
     durable.write_json(paths.pending_file(), pending.to_document())
 

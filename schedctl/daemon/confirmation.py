@@ -18,7 +18,7 @@ from schedctl.kernel.protocol import Kernel
 from schedctl.lock import locked
 from schedctl.log import Priority, log
 from schedctl.observe import Observation
-from schedctl.pending import Pending, read_pending, write_pending
+from schedctl.pending import Pending, drop_unfounded, read_pending, write_pending
 from schedctl.quantity import NS_PER_S
 from schedctl.request import Request, Verb, Who, carry_out
 from schedctl.timer import SystemdTimer, Timer
@@ -47,12 +47,21 @@ class Confirmation:
         self._not_before = 0.0
 
     def look(self, observation: Observation) -> None:
-        """Another policy than before has to prove itself anew."""
+        """Another policy than before has to prove itself anew; the lock is held."""
         live = observation.live
+        if observation.image is not None:
+            self._drop_unfounded(observation.image.profile)
         runs = None if live is None else (observation.enable_seq, live.generation)
         if runs != self._runs:
             self._settle_at = None if runs is None else self._clock() + trying.SETTLE_S
         self._runs = runs
+
+    def _drop_unfounded(self, profile: str) -> None:
+        """An apply with a time limit was killed: what it was about does not run."""
+        with suppress(StateError):
+            dropped = drop_unfounded(profile)
+            if dropped is not None and dropped.timer:
+                self._timer.disarm(dropped.timer)
 
     def due_at(self) -> float | None:
         """On the daemon's clock."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from queue import Empty
 from typing import Protocol
@@ -12,6 +13,7 @@ from typing import Protocol
 from schedctl import paths
 from schedctl.analysis.admission import admit
 from schedctl.books import FOLLOW, Errand
+from schedctl.checkpoint import sweep
 from schedctl.choice import library, loader
 from schedctl.clock import boot_id
 from schedctl.daemon import notify
@@ -31,6 +33,7 @@ from schedctl.errors import (
     InternalError,
     Problem,
     SchedctlError,
+    StateError,
     VerificationError,
     format_problem,
 )
@@ -227,6 +230,8 @@ class Daemon:
             log(done, "converged", Priority.WARNING)
         observation = observe(self._kernel)
         self._attached = observation.owner is Owner.SCHEDCTL
+        with suppress(StateError):  # what cannot be removed is in nobody's way
+            sweep()
         selected = read_selected(paths.selected_file())
         decision = self._decided(observation, selected)
         if decision is None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from socket import socket
@@ -59,13 +60,19 @@ class Sockets:
         for trigger in (Trigger.STATUS, Trigger.CONTROL):
             self._queue.attend(trigger, None)
         if self._control:
-            paths.control_socket().unlink(missing_ok=True)
+            _remove(paths.control_socket())
             self._control.close()
             self._control = None
         if self._public:
-            paths.status_socket().unlink(missing_ok=True)
+            _remove(paths.status_socket())
             self._public.close()
             self._public = None
+
+
+def _remove(path: Path) -> None:
+    """Where it cannot be removed, nobody listens there all the same."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def _listen(path: Path, mode: int) -> socket | None:
