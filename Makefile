@@ -131,7 +131,7 @@ build/faulty/%/main.bpf.o: $(BPF)/main.bpf.o Makefile
 
 # --- checks ---------------------------------------------------------------------------------------
 
-.PHONY: check-fast check lint lab fuzz mutants soak demo fresh bench docs-bench docs-features docs-profile
+.PHONY: check-fast check lint lab fuzz mutants soak faults demo fresh bench docs-bench docs-features docs-profile
 check-fast: build ## linters, types, unit and property tests; no virtual machine, under 60 s
 	@echo "==> linters and tests without a virtual machine"
 	@$(PYTEST) -m "not lab"
@@ -157,6 +157,10 @@ fuzz: build ## 100,000 mutated profiles, some minutes
 soak: host-lab build ## 10 minutes of hostile load per order, on two CPUs; output in docs/results/soak.txt
 	@$(LAB)
 	@tests/build/record soak $(VENV)/bin/python -m tests.sched.soak $(MINUTES)
+
+faults: host-lab build ## a fault at every step of every change, some minutes; output in docs/results/faults.txt
+	@tests/lab/bootstrap
+	@tests/build/record faults $(VENV)/bin/python -m tests.faults
 
 demo: host-lab build ## a YAML edit reverses what a real kernel runs, shown step by step
 	@$(LAB)
