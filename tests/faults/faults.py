@@ -15,6 +15,8 @@ from tests.faults.steps import Step
 class Kind(StrEnum):
     KILL_BEFORE = "kill before"
     KILL_BEHIND = "kill behind"
+    KILL_WITHIN = "kill within"
+    """Of a swap: the old scheduler is detached, the new one not yet attached."""
     ERROR = "error"
     """The call fails, once."""
     FROM_HERE = "from here"
@@ -75,6 +77,8 @@ def of_step(at: int, step: Step) -> Iterator[Fault]:
     if step.call == "kernel" or kept:
         yield Fault(Kind.CUT, at)
         yield Fault(Kind.CUT_EMPTY, at)
+    if str(step) == "kernel swap":
+        yield Fault(Kind.KILL_WITHIN, at)
     if str(step) == "kernel write_policy":
         yield Fault(Kind.TORN, at)
     for code in errors(step):
@@ -135,4 +139,5 @@ class Injector:
         fault = self._fault if self._fault is not None and self._fault.at == number else None
         if self._done is not None:
             self._done(call, step, fault)
-        return Order.KILL if fault is not None and fault.kind is Kind.KILL_BEHIND else Order.GO_ON
+        killed = fault is not None and fault.kind in (Kind.KILL_BEHIND, Kind.KILL_WITHIN)
+        return Order.KILL if killed else Order.GO_ON

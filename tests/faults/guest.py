@@ -24,6 +24,7 @@ from schedctl.daemon.triggers import Trigger, TriggerQueue
 from schedctl.image.model import PolicyImage
 from schedctl.kernel.real import RealKernel
 from schedctl.observe import Owner, observe
+from schedctl.paths import bpf_object
 from tests.faults import campaign, ptrace
 from tests.faults.faults import Fault, Injector, Kind, errors
 from tests.faults.judge import Wrong, must
@@ -50,6 +51,7 @@ class Real:
         self._old: PolicyImage | None = None
         self._allowed: list[tuple[Counter[str], list[str]]] = []
         self.attached_at_cut = False
+        self._object = bpf_object().read_bytes()
         self.ejected: PolicyImage | None = None
         TOOLS.mkdir(exist_ok=True)
         for name in SILENT:
@@ -63,6 +65,7 @@ class Real:
     def prepare(self, scenario: Scenario) -> None:
         self._scenario, self.ejected = scenario, None
         self.run(("detach",))
+        self._install(self._object)
         for folder in FOLDERS.values():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
@@ -88,13 +91,22 @@ class Real:
                 Path("/proc/sysrq-trigger").write_text("S")
                 assert self.policy() is None
                 self._allow()
+            case World.UPGRADED:
+                self._install(self._object + b"\0")  # another file, the same scheduler
             case World.EDITED:
                 (ETC / "profiles" / "one.yaml").write_text(EDITED)
+
+    def _install(self, data: bytes) -> None:
+        """As a package does: the file takes its place at once."""
+        path = bpf_object()
+        if path.read_bytes() != data:
+            path.with_suffix(".new").write_bytes(data)
+            path.with_suffix(".new").replace(path)
 
     def restore(self) -> None:
         scenario = self._scenario
         assert scenario is not None
-        if scenario.world is World.EJECTED:
+        if scenario.world in (World.EJECTED, World.UPGRADED):
             self.prepare(scenario)
             return
         if self.policy() != self._old:
@@ -109,6 +121,10 @@ class Real:
         for name, folder in FOLDERS.items():
             shutil.rmtree(folder)
             shutil.copytree(SAVED / name, folder)
+
+    def end(self) -> None:
+        self.run(("detach",))
+        self._install(self._object)
 
     # --- judge.Machine ------------------------------------------------------------------------------
 
@@ -250,7 +266,7 @@ def run_all(share: int, names: list[str], out: Callable[[dict[str, object]], Non
         out({"scenario": name, "steps": counted(run.steps)})
         for fault in list(chosen(run.steps))[::share] if share else ():
             out(campaign.strike(machine, scenario, run, fault).to_document())
-    machine.run(("detach",))
+    machine.end()
 
 
 if __name__ == "__main__":

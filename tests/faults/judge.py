@@ -81,7 +81,8 @@ class Judge:
     def hit(self, code: int, said: str) -> None:
         """Right after the fault."""
         found = self._machine.policy()
-        must(found in (self._old, self._new), Wrong.MIXED, _name(found))
+        between = self._scenario.world is World.UPGRADED and code == KILLED and found is None
+        must(found in (self._old, self._new) or between, Wrong.MIXED, _name(found))
         must(code in (KILLED, *CODES), Wrong.UNTRUE, f"exit code {code}: {said}")
         if code != KILLED and self._scenario.command != DAEMON:
             must(code == 0 or said.strip(), Wrong.UNTRUE, f"exit code {code} and not a word")

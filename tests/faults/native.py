@@ -120,6 +120,8 @@ class Native:
             case World.EJECTED:
                 self.ejected = self.policy()
                 self.kernel.eject(STALL)
+            case World.UPGRADED:
+                self.kernel.installed = "b" * 64
             case World.EDITED:
                 self._file("/etc/schedctl/profiles/one.yaml").write_text(EDITED)
         shutil.rmtree(self._saved, ignore_errors=True)
@@ -220,6 +222,9 @@ class _Server:
 
     def serve(self, fault: Fault | None) -> None:
         name, arguments = pickle.loads(os.read(self._request, _PIPE_BYTES))
+        if fault is not None and fault.kind is Kind.KILL_WITHIN:
+            self._kernel.running, self._kernel.interrupted = False, True
+            return
         try:
             if fault is not None and fault.code:
                 with refused(f"{name} was refused"):

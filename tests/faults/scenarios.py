@@ -65,6 +65,7 @@ SCENARIOS = (
     Scenario("rollback", (_ONE, _TWO), ("rollback",), _ONE),
     Scenario("detach", (_ONE,), ("detach",), person_decides=True, way_out=True),
     Scenario("ejected", (_ONE,), _TWO, world=World.EJECTED, person_decides=True),
+    Scenario("swap", (_ONE,), _ONE, world=World.UPGRADED),
     Scenario("follow", (_ONE,), DAEMON, world=World.EDITED),
 )
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
