@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from schedctl.errors import StateError
 from schedctl.image.identity import Identity
 from schedctl.image.stats import ExitRecord, decode_exit_record
 from schedctl.kernel import libbpf
@@ -85,11 +86,15 @@ class Pins:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
     def remove(self) -> None:
-        """Whatever is there, of this version or another; nothing may run by it any more."""
+        """Whatever is there, of this version or another; nothing may run by it any more. StateError."""
         # the link last: while it exists, the rest is known to be a leftover
         for pin in (*_entries(self.maps), self._partial_link, self.link):
-            with suppress(FileNotFoundError):
-                pin.unlink()
+            try:
+                pin.unlink(missing_ok=True)
+            except OSError as error:
+                raise StateError(
+                    f"{pin} cannot be removed: {error.strerror}", "remount it writable"
+                ) from error
         for directory in (self.maps, self.directory):
             with suppress(OSError):
                 directory.rmdir()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from schedctl.errors import ApplyError, SchedctlError
+from schedctl.errors import ApplyError, SchedctlError, StateError
 from schedctl.image import abi
 from schedctl.image.identity import Identity, identity_of
 from schedctl.image.stats import ExitRecord, decode_exit_record, encode_exit_record
@@ -61,8 +61,9 @@ def swap(pins: Pins, path: Path, policy: bytes, before_detach: Callable[[], None
 
 
 def remove_replaced(staged: Pins) -> None:
-    """After the exchange, what is pinned there is the scheduler of before."""
-    staged.remove()
+    """After the exchange, what is pinned there is the scheduler of before: harmless where it has to stay."""
+    with suppress(StateError):
+        staged.remove()
 
 
 def _kept(running: Identity, coming: Identity) -> tuple[tuple[str, ...], tuple[str, ...]]:
