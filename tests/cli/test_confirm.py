@@ -10,7 +10,7 @@ from tests.daemon.test_service import TWO, events, eventually, start
 
 PROFILES = "/etc/schedctl/profiles"
 # A terminal on which nobody types.
-QUESTION = "setsid sh -c \"sleep 1000 | script -qc 'schedctl apply new --confirm-within 15s' /root/terminal\""
+QUESTION = "setsid sh -c \"sleep 1000 | script -qc 'schedctl apply new --confirm-within 40s' /root/terminal\""
 
 
 def prepare(guest: Guest) -> None:
@@ -43,7 +43,7 @@ def test_the_old_policy_comes_back_though_the_command_was_killed(lab1: Guest) ->
     assert stale["exit"] == 75
     assert "classes.first.level: 6 -> 5" in stale["problems"][0]["message"]
     lab1.sh("pkill -KILL -f '[a]pply new'; pkill -x sleep; true")
-    eventually(lab1, lambda: runs(lab1, "old"), 60)
+    eventually(lab1, lambda: runs(lab1, "old"), 120)
     assert result(lab1) == ("new", "unconfirmed")
     assert lab1.schedctl("confirm")["exit"] in (0, 75)
     # a real command from another terminal
