@@ -135,12 +135,12 @@ def test_slack_is_given_back(lab1: Guest) -> None:
 
 
 def test_an_idle_daemon_wakes_for_its_watchdog_only(lab1: Guest) -> None:
-    """WatchdogSec=30: it looks every 15 s."""
+    """WatchdogSec=30: it looks every 15 s. Over before the policy has run for a minute, which is noted."""
     start(lab1, SLACK)
     look = "cat /proc/$(systemctl show -P MainPID schedctld)/status | grep ^voluntary"
-    lab1.sh("sleep 20")
-    before, after = (int(line.split()[1]) for line in lab1.sh(f"{look}; sleep 60; {look}").splitlines())
-    assert after - before <= 8, "a tick takes some looks at files and maps"
+    lab1.sh("sleep 10")
+    before, after = (int(line.split()[1]) for line in lab1.sh(f"{look}; sleep 40; {look}").splitlines())
+    assert after - before <= 6, "a tick takes some looks at files and maps"
 
 
 def _with_daemon(guest: Guest, value: str) -> None:
