@@ -18,7 +18,7 @@ SLEEPER = """
 import os, time
 open("/proc/self/timerslack_ns", "w").write("50000")
 open("/proc/self/comm", "w").write("job-a")
-os.setresuid(1000, 1000, 1000)
+os.setresuid(65534, 65534, 65534)  # nobody
 while True:
     time.sleep(0.05)
 """
@@ -31,7 +31,7 @@ def show(guest: Guest, name: str) -> str:
 def test_it_is_hardened_and_works(lab1: Guest) -> None:
     assert lab1.run("systemd-analyze verify --man=no schedctld.service 2>&1").ok() == ""
     lab1.sh(f"systemd-analyze security --threshold={MAX_EXPOSURE} schedctld.service")
-    start(lab1)
+    start(lab1, TWO.replace("classes:", "policy: {realtime_users: [root, nobody]}\nclasses:"))
     bounding = lab1.sh("systemctl show -P CapabilityBoundingSet schedctld")
     assert set(bounding.split()) == CAPABILITIES
     assert lab1.sh("stat -c %a /sys/fs/bpf/schedctl /run/schedctl").split() == ["700", "755"]
