@@ -260,4 +260,4 @@ class RealKernel:
 
 def check_bpffs() -> None:
     if not os.path.ismount(BPFFS):
-        raise HostError(f"no BPF file system at {BPFFS}", f"mount -t bpf bpf {BPFFS}")
+        raise HostError(f"no BPF file system at {BPFFS}", f"mount -t bpf -o mode=0700 bpf {BPFFS}")

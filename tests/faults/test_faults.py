@@ -91,5 +91,5 @@ def test_a_missing_bpffs(lab1: Guest) -> None:
         assert "no BPF file system at /sys/fs/bpf" in refused["problems"][0]["message"]
         assert lab1.sh("cat /sys/kernel/sched_ext/state") == "disabled\n"
     finally:
-        lab1.sh("mount -t bpf bpf /sys/fs/bpf")
+        lab1.sh("mount -t bpf -o mode=0700 bpf /sys/fs/bpf")
     assert lab1.schedctl("apply", "desktop")["exit"] == 0
