@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Times that a clock which is set back cannot change: since the boot, suspend included, and which boot."""
+"""Times that a clock which is set back cannot change, which boot it is, and times for people."""
 
 from __future__ import annotations
 
@@ -17,6 +17,17 @@ def boot_ns() -> int:
 
 def boot_id() -> str:
     return _BOOT_ID.read_text().strip()
+
+
+def on_the_wall(monotonic_ns: int) -> str:
+    """A time of CLOCK_MONOTONIC as the wall clock is set now."""
+    ahead_ns = monotonic_ns - time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+    return timestamp(time.time_ns() + ahead_ns)
+
+
+def timestamp(ns: int) -> str:
+    """Of CLOCK_REALTIME, in UTC."""
+    return datetime.fromtimestamp(ns // 1_000_000_000, UTC).isoformat(timespec="seconds")
 
 
 def today() -> str:

@@ -7,17 +7,13 @@ person removes it. Times are CLOCK_MONOTONIC.
 
 from __future__ import annotations
 
-import json
-import os
-import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
-from schedctl import paths
+from schedctl import durable, paths
+from schedctl.clock import on_the_wall
 from schedctl.errors import StateError
 from schedctl.printable import shown
 
@@ -86,30 +82,21 @@ class Ejections:
 def read_ejections() -> Ejections:
     """Nothing where there is no file, or one that says nothing sensible: then it is counted anew."""
     try:
-        document = json.loads(paths.ejections_file().read_bytes())
-        return _from_document(document)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        document = durable.read_json(paths.ejections_file())
+        return Ejections() if document is None else _from_document(document)
+    except (StateError, ValueError, KeyError, TypeError):
         return Ejections()
 
 
 def write_ejections(ejections: Ejections) -> None:
     """At once, or the old ones and StateError."""
-    path = paths.ejections_file()
-    partial = path.with_suffix(".new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps({"schedctl_ejections": VERSION, **asdict(ejections)}) + "\n")
-        os.replace(partial, path)
-    except OSError as error:
-        with suppress(OSError):
-            Path(partial).unlink(missing_ok=True)
-        raise StateError(f"cannot write {path}: {error.strerror}", "make room") from error
+    durable.write_json(paths.ejections_file(), {"schedctl_ejections": VERSION, **asdict(ejections)})
 
 
 def forget_ejections() -> None:
     """A person has decided: nothing is held any more, and counting begins anew."""
-    with suppress(OSError):
-        paths.ejections_file().unlink(missing_ok=True)
+    with suppress(StateError):
+        durable.remove(paths.ejections_file())
 
 
 def ejections_document() -> dict[str, Any] | None:
@@ -121,14 +108,14 @@ def ejections_document() -> dict[str, Any] | None:
     return {
         "count": len(known.past),
         "next": decision.next.value if decision else None,
-        "at": _wall_clock(decision.at_ns) if decision and decision.at_ns is not None else None,
+        "at": on_the_wall(decision.at_ns) if decision and decision.at_ns is not None else None,
         "why": shown(decision.why) if decision else None,
         "last": {
             "kind": latest.kind,
             "reason": shown(latest.reason),
             "blame": latest.blame.value,
             "profile": latest.profile or None,
-            "at": _wall_clock(latest.at_ns),
+            "at": on_the_wall(latest.at_ns),
         },
     }
 
@@ -147,12 +134,6 @@ def ejections_lines(document: dict[str, Any] | None, ejected: bool, daemon: bool
         Next.HOLD: "nothing attaches again before `schedctl apply`",
     }
     return [f"next       {what[Next(document['next'])]}", why]
-
-
-def _wall_clock(at_ns: int) -> str:
-    """As the clock is set now."""
-    ahead_s = (at_ns - time.clock_gettime_ns(time.CLOCK_MONOTONIC)) / 1e9
-    return datetime.fromtimestamp(time.time() + ahead_s, UTC).isoformat(timespec="seconds")
 
 
 def _from_document(document: dict[str, Any]) -> Ejections:

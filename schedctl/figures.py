@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import time
 from collections import Counter
-from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 
+from schedctl.clock import on_the_wall
 from schedctl.image.model import PolicyImage
 from schedctl.image.stats import ClassStats, ExitRecord, Quantiles
 from schedctl.kernel.protocol import Kernel
@@ -38,14 +36,9 @@ def digest(image: PolicyImage | None) -> str | None:
     """Equal where the images are; tells nothing of what is in them."""
     if image is None:
         return None
-    from hashlib import sha256
+    from schedctl.ran import policy_hash
 
-    return sha256(json.dumps(image.to_document(), sort_keys=True).encode()).hexdigest()
-
-
-def timestamp(ns: int) -> str:
-    """Of CLOCK_REALTIME, in UTC."""
-    return datetime.fromtimestamp(ns // 1_000_000_000, UTC).isoformat(timespec="seconds")
+    return policy_hash(image)
 
 
 def _counters(totals: dict[str, Any]) -> dict[str, Any]:
@@ -55,8 +48,7 @@ def _counters(totals: dict[str, Any]) -> dict[str, Any]:
 def _exit_document(record: ExitRecord | None) -> dict[str, Any] | None:
     if record is None:
         return None
-    ago_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC) - record.at_ns
-    return {"kind": record.kind_name, "reason": record.text, "at": timestamp(time.time_ns() - ago_ns)}
+    return {"kind": record.kind_name, "reason": record.text, "at": on_the_wall(record.at_ns)}
 
 
 def _classes_document(kernel: Kernel, live: Live, image: PolicyImage) -> dict[str, Any]:

@@ -91,6 +91,15 @@ class PreparedNotes:
         self._stack.close()
 
 
+def write_notes(notes: Notes) -> None:
+    """Where the kernel does not change with them. StateError: the old ones stay."""
+    prepared = PreparedNotes(notes)
+    try:
+        prepared.commit()
+    finally:
+        prepared.close()
+
+
 def _is_noted(selected: Selected) -> bool:
     try:
         return read_selected(paths.selected_file()) == selected

@@ -17,7 +17,7 @@ from schedctl.image.model import PolicyImage
 from schedctl.kernel.hostinfo import read_facts
 from schedctl.kernel.protocol import Kernel
 from schedctl.log import Priority, log
-from schedctl.notes import PreparedNotes, now_selected
+from schedctl.notes import now_selected, write_notes
 from schedctl.observe import Observation, observe
 from schedctl.pending import Pending
 from schedctl.plan import Action, Plan, make_plan
@@ -80,7 +80,7 @@ def _with_errand(kernel: Kernel, plan: Plan, cpu_max: CpuMax, errand: Errand) ->
     if not plan.changed:
         sweep()
         if errand.notes is not None:
-            note(errand)
+            write_notes(errand.notes)  # the kernel runs what they say
         return Outcome(plan, observe(kernel))
     books = KeptBooks(
         errand,
@@ -90,16 +90,6 @@ def _with_errand(kernel: Kernel, plan: Plan, cpu_max: CpuMax, errand: Errand) ->
     )
     observation = apply_plan(kernel, plan, books)
     return Outcome(plan, observation, books.number, books.pending_now, tuple(books.problems))
-
-
-def note(errand: Errand) -> None:
-    """Only the notes change: the kernel runs what they say."""
-    assert errand.notes is not None
-    prepared = PreparedNotes(errand.notes)
-    try:
-        prepared.commit()
-    finally:
-        prepared.close()
 
 
 def ran_before(live: PolicyImage | None) -> Ran:

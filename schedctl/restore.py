@@ -13,7 +13,7 @@ from schedctl.history import Entry, Result, new_entry
 from schedctl.image.model import PolicyImage
 from schedctl.kernel.protocol import Kernel
 from schedctl.lock import locked
-from schedctl.notes import Notes, PreparedNotes, notes_for
+from schedctl.notes import Notes, notes_for, write_notes
 from schedctl.observe import Owner, observe
 from schedctl.pending import Pending, clear_pending, read_pending
 from schedctl.plan import refuse
@@ -81,11 +81,7 @@ def leave(kernel: Kernel, notes: Notes, who: Who, verb: str, timer: Timer | None
     attached = observe(kernel).owner is Owner.SCHEDCTL
     unnoted: StateError | None = None
     try:
-        prepared = PreparedNotes(notes)
-        try:
-            prepared.commit()
-        finally:
-            prepared.close()
+        write_notes(notes)
     except StateError as error:
         unnoted = error
     kernel.detach()

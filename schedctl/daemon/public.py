@@ -19,8 +19,9 @@ from dataclasses import replace
 from typing import Any
 
 from schedctl import channel
+from schedctl.clock import timestamp
 from schedctl.errors import SchedctlError
-from schedctl.figures import digest, figures, timestamp
+from schedctl.figures import digest, figures
 from schedctl.inquiry import VERSION
 from schedctl.kernel.protocol import Kernel
 from schedctl.log import Entry

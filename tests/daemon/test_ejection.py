@@ -139,7 +139,7 @@ def test_the_file_is_read_back_and_damage_is_nothing(tmp_path: Path, monkeypatch
     forget_ejections()
     forget_ejections()
     assert not paths.ejections_file().exists()
-    paths.ejections_file().with_suffix(".new").mkdir()
+    paths.ejections_file().mkdir()  # takes the name that the new file is to have
     with pytest.raises(StateError):
         write_ejections(kept)
 
