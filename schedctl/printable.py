@@ -7,13 +7,11 @@ import json
 import unicodedata
 from typing import Any
 
-from schedctl.glob import encoded
-
 
 def shown(name: bytes | str) -> str:
     """A name as it can be printed, whatever bytes it has."""
-    data = encoded(name) if isinstance(name, str) else name
-    return "".join(c if c.isprintable() else "\ufffd" for c in data.decode(errors="replace"))
+    text = name if isinstance(name, str) else name.decode(errors="replace")
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def columns(rows: list[tuple[str, ...]]) -> list[str]:
