@@ -222,14 +222,17 @@ def test_max_level(guest: Guest) -> None:
     assert late_jobs(guest) <= 20
 
 
+TRACING = "/sys/kernel/tracing"
+
+
 def frequencies(guest: Guest, load: str) -> list[int]:
     """What the kernel is asked for during the load, in 1/1024 of full speed."""
+    # systemd unmounts it when something that was mounted over /sys/kernel goes
+    guest.sh(f"mountpoint -q {TRACING} || mount -t tracefs tracefs {TRACING}")
     probe = "p:perf scx_bpf_cpuperf_set cpu=%di:s32 perf=%si:u32"
-    begin = f"mount -t tracefs t . 2> /dev/null; echo '{probe}' > kprobe_events; echo > trace"
-    end = "echo 0 > events/kprobes/perf/enable; grep -o 'perf=[0-9]*' trace; echo > kprobe_events"
-    lines = guest.sh(
-        f"cd /sys/kernel/tracing; {begin}; echo 1 > events/kprobes/perf/enable; {load}; {end}; true"
-    ).splitlines()
+    begin = f"cd {TRACING}; echo '{probe}' > kprobe_events; echo > trace; echo 1 > events/kprobes/perf/enable"
+    end = "echo 0 > events/kprobes/perf/enable; grep -o 'perf=[0-9]*' trace || true; echo > kprobe_events"
+    lines = guest.sh(f"set -e; {begin}; {load}; {end}").splitlines()
     return [int(line.removeprefix("perf=")) for line in lines if line.startswith("perf=")]
 
 
