@@ -71,7 +71,7 @@ def compiled_for(profile: Profile, facts: HostFacts) -> Compiled:
 
 def compiled_here(profile: Profile) -> Compiled:
     """With this host's facts and accounts; raises ProfileError."""
-    return compiled_for(profile, read_facts(names_of(profile)))
+    return compiled_for(profile, read_facts(names_of(profile), virt=False))
 
 
 def desired_by(selected: Selected, profiles: Loader) -> Desired | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -53,6 +52,8 @@ class Prepared:
 
 
 def _write(folder: Path, data: bytes, mode: int) -> Path:
+    import tempfile  # who only reads does not wait for it
+
     descriptor, name = tempfile.mkstemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=folder)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -206,9 +206,13 @@ def diff(live: PolicyImage | None, desired: PolicyImage) -> tuple[Change, ...]:
 
 
 def _scalars(live: PolicyImage | None, desired: PolicyImage) -> Iterator[Change]:
-    old, new = live.to_document() if live else {}, desired.to_document()
+    old, new = _head(live) if live else {}, _head(desired)
     for key in ("profile", "order", "fair_share", "background_share", "power", "realtime_uids"):
         yield from _values({key: old.get(key)}, {key: new[key]}, "")
+
+
+def _head(image: PolicyImage) -> dict[str, Any]:
+    return replace(image, classes=(), rules=()).to_document()
 
 
 def _classes(live: Sequence[ImageClass], desired: Sequence[ImageClass]) -> Iterator[Change]:
@@ -216,6 +220,8 @@ def _classes(live: Sequence[ImageClass], desired: Sequence[ImageClass]) -> Itera
     for name in [*(n for n in old if n not in new)]:
         yield Change(Operation.REMOVE, f"classes.{name}", old[name].to_document())
     for name, image_class in new.items():
+        if name in old and old[name] == image_class:
+            continue
         if name in old:
             yield from _values(old[name].to_document(), image_class.to_document(), f"classes.{name}.")
         else:

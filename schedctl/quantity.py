@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil
 
 NS_PER_S = 1_000_000_000
@@ -20,6 +21,7 @@ _SHARE = re.compile(_NUMBER + "%")
 _NICE = re.compile(r"(-?\d{1,2})(?:\.\.(-?\d{1,2}))?")
 
 
+@lru_cache(1024)  # each text is read by the schema, the parser and the checks
 def _exact_ns(text: str) -> Fraction | None:
     match = _DURATION.fullmatch(text)
     return Fraction(match[1]) * _UNITS[match[2]] if match else None

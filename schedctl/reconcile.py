@@ -40,7 +40,7 @@ class Outcome:
 
 def resolved_here(profile: Profile) -> Assignment:
     """Resolved with this host's facts and accounts; raises ProfileError."""
-    return resolve(profile, read_facts(names_of(profile)))
+    return resolve(profile, read_facts(names_of(profile), virt=False))
 
 
 def desired_image(profile: Profile) -> PolicyImage:

@@ -9,7 +9,8 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from functools import cache
+from typing import Any, NoReturn
 
 from schedctl import __version__
 from schedctl.cli.report import Report, report_of, show
@@ -21,7 +22,28 @@ SOURCE_HELP = "profile by name, PATH (with / or ending in .yaml), or - for stand
 APPLY_HELP = f"{SOURCE_HELP}; a PATH may also be an image (`show`) or a plan (`plan -o`)"
 
 
+class _Formatter(argparse.HelpFormatter):
+    """As wide as the terminal, without shutil, which takes longer than all the parsers."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+@cache
+def _columns() -> int:
+    wanted = os.environ.get("COLUMNS", "")
+    if wanted.isdecimal() and int(wanted):
+        return int(wanted)
+    try:
+        return os.get_terminal_size().columns or 80
+    except OSError:
+        return 80
+
+
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **given: Any) -> None:
+        super().__init__(formatter_class=_Formatter, **given)
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, f"see `{self.prog} --help`")
 

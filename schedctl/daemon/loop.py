@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -164,6 +165,7 @@ class Daemon:
             return
         self._guarded(self._listener.follow)
         self._guarded(self._listener.look)
+        _collect()
 
     def _do_what_is_due(self) -> None:
         self._sockets.due()
@@ -218,6 +220,7 @@ class Daemon:
             self._say_failure(error)
         self._guarded(self._listener.follow)
         self._guarded(lambda: self._quotas.look(self._kernel.sched_state().ours))
+        _collect()
 
     def _watch(self) -> None:
         """Before the files are read, so that no edit falls between."""
@@ -394,3 +397,9 @@ class Daemon:
         if text != self._said:
             log(text, kind, priority, profile=profile, generation=generation, **fields)
         self._said = text
+
+
+def _collect() -> None:
+    """When the work is done: not by itself, in the middle of it, see main.entry."""
+    if not gc.isenabled():
+        gc.collect()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 from contextlib import suppress
 
 from schedctl import __version__
@@ -57,4 +58,7 @@ def _run(kernel: Kernel) -> None:
 
 
 def entry() -> int:
+    # an edit does not wait until everything here was looked at for garbage: the loop asks for that afterwards
+    gc.freeze()
+    gc.disable()
     return main()

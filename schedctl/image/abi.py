@@ -11,6 +11,7 @@ import ctypes
 from ctypes import Structure, c_char, c_int32, c_int64, c_uint8, c_uint16, c_uint32, c_uint64
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from struct import error as unpack_error
 from typing import Any
@@ -345,6 +346,7 @@ def heading_of(head: bytes) -> Heading:
     return Heading(policy.generation, names, tuple(cls.timer_slack_ns for cls in classes))
 
 
+@lru_cache(1)  # what runs is looked at again and again
 def decode(data: bytes) -> tuple[PolicyImage, int, int]:
     """(image, generation, slot) of a policy's bytes; ValueError where they are no policy of ours."""
     policy = Policy.from_buffer_copy(data)

@@ -11,7 +11,6 @@ import grp
 import os
 import pwd
 import re
-import subprocess
 import time
 from collections.abc import Collection, Iterable
 from contextlib import suppress
@@ -42,14 +41,14 @@ _VIRT_S = 5
 _CLOCK_MONOTONIC_COARSE = 6
 
 
-def read_facts(names: Names, tags: Iterable[str] = ()) -> HostFacts:
+def read_facts(names: Names, tags: Iterable[str] = (), virt: bool = True) -> HostFacts:
     """All facts; of users root and the named ones that exist, of groups the named ones.
 
-    Units are read where at least one is named.
+    Units are read where at least one is named. Without `virt` no program is started to ask for that.
     """
     return HostFacts(
         hostname=os.uname().nodename,
-        virt=_virt(),
+        virt=_virt() if virt else "",
         tags=tuple(tags),
         kernel=_kernel(),
         cpus=read_cpus(SYS),
@@ -168,6 +167,8 @@ def _ext_server(debug: Path) -> bool | None:
 @functools.cache
 def _virt() -> str:
     """systemd's word: none, kvm, lxc, …; vm-other where only the CPU says so."""
+    import subprocess  # as slow as a small verb
+
     try:
         result = subprocess.run(
             ["systemd-detect-virt"], capture_output=True, text=True, check=False, timeout=_VIRT_S

@@ -40,6 +40,18 @@ def compile_schema(root: dict[str, Any], formats: Formats, definition: str = "")
     return _Compiler(root, formats).schema(root["$defs"][definition] if definition else root)
 
 
+def _all(checks: list[Check]) -> Check:
+    """Written out: a generator takes half as long again."""
+
+    def check(value: Any) -> bool:
+        for one in checks:  # noqa: SIM110
+            if not one(value):
+                return False
+        return True
+
+    return check
+
+
 class _Compiler:
     def __init__(self, root: dict[str, Any], formats: Formats) -> None:
         self._root, self._formats = root, formats
@@ -62,7 +74,7 @@ class _Compiler:
         if len(checks) == 1:
             only: Check = checks[0]
             return only
-        return lambda value: all(check(value) for check in checks)
+        return _all(checks)
 
     def _ref(self, path: str, _: Any) -> Check:
         """Resolved when it is first used: schemas may be recursive."""
@@ -155,7 +167,10 @@ class _Compiler:
         def check(value: Any) -> bool:
             if not isinstance(value, dict):
                 return True
-            return all(known.get(name, other)(inner) for name, inner in value.items())
+            for name, inner in value.items():  # noqa: SIM110 - see _all
+                if not known.get(name, other)(inner):
+                    return False
+            return True
 
         return check
 
@@ -164,8 +179,7 @@ class _Compiler:
         return lambda value: any(check(value) for check in checks)
 
     def _all_of(self, schemas: list[Any], _: Any) -> Check:
-        checks = [self.schema(schema) for schema in schemas]
-        return lambda value: all(check(value) for check in checks)
+        return _all([self.schema(schema) for schema in schemas])
 
     def _one_of(self, schemas: list[Any], _: Any) -> Check:
         checks = [self.schema(schema) for schema in schemas]

@@ -32,9 +32,15 @@ _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
 try:
-    from yaml import CSafeLoader as _Loader
+    from yaml import CSafeLoader as _Base
 except ImportError:  # PyYAML built without libyaml: the same, ten times slower
-    from yaml import SafeLoader as _Loader  # type: ignore[assignment]
+    from yaml import SafeLoader as _Base  # type: ignore[assignment]
+
+
+class _Loader(_Base):
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
+        """Tags by the rules of YAML 1.1 take long, and nobody looks at them: see _scalar."""
+        return ""
 
 
 class Sourced(Protocol):
@@ -183,19 +189,19 @@ class _Composer:
         """Refuse what costs much, or means code, before anything is built."""
         depth = aliases = 0
         for event in yaml.parse(self.text, Loader=_Loader):
-            at = self._at(event.start_mark)
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 if depth > MAX_DEPTH:
-                    raise ProfileError((problem_at(at, (), "nested too deeply"),))
+                    raise ProfileError((problem_at(self._at(event.start_mark), (), "nested too deeply"),))
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
             elif isinstance(event, yaml.AliasEvent):
                 aliases += 1
                 if aliases > MAX_ALIASES:
+                    at = self._at(event.start_mark)
                     raise ProfileError((problem_at(at, (), f"more than {MAX_ALIASES} aliases"),))
             if tag := getattr(event, "tag", None):
-                tag = tag.replace("tag:yaml.org,2002:", "!!")
+                at, tag = self._at(event.start_mark), tag.replace("tag:yaml.org,2002:", "!!")
                 self.problems.append(problem_at(at, (), f"the tag {tag} is not allowed", "remove it"))
 
     def _syntax(self, error: yaml.MarkedYAMLError) -> Problem:

@@ -6,12 +6,13 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from schedctl import quantity
 from schedctl.errors import Problem
 from schedctl.paths import schemas_dir
-from schedctl.profile.accept import compile_schema
+from schedctl.profile.accept import Check, compile_schema
 from schedctl.profile.document import Document, Path_, Value, format_path, problem_at
 from schedctl.profile.model import AUTO, NO_LIFT, Origin
 
@@ -47,16 +48,21 @@ _NAME_HINT = "a to z, 0 to 9, '_' and '-', at most 31 characters, beginning with
 
 def check_document(document: Document, schema: str, definition: str = "") -> list[Problem]:
     """All problems that `schemas/SCHEMA.schema.json` finds, or one of its definitions, one per cause."""
-    text = (schemas_dir() / f"{schema}.schema.json").read_text(encoding="utf-8")
-    root = json.loads(text)
-    passes = compile_schema(root, PARSERS, definition)(document.value)
-    problems = [] if passes else _failures(document, root, definition)
+    root, passes = _compiled(schema, definition)
+    problems = [] if passes(document.value) else _failures(document, root, definition)
     known = {problem.path for problem in problems}
     for path in sorted(document.empty, key=str):
         if path and not any(format_path(path).startswith(reported) for reported in known if reported):
             hint = "write it, or remove the key; 'null' takes back what a lower layer says"
             problems.append(problem_at(document.origin(path), path, "the value is missing", hint))
     return problems
+
+
+@cache
+def _compiled(schema: str, definition: str) -> tuple[dict[str, Any], Check]:
+    """Once per process: the schemas are part of the program."""
+    root = json.loads((schemas_dir() / f"{schema}.schema.json").read_text(encoding="utf-8"))
+    return root, compile_schema(root, PARSERS, definition)
 
 
 def _failures(document: Document, root: dict[str, Any], definition: str) -> list[Problem]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from schedctl.errors import Problem
 from schedctl.glob import is_literal
@@ -57,6 +58,11 @@ def _template(unit: str) -> str | None:
     return f"{stem}@.{unit.rpartition('.')[2]}" if at else None
 
 
+@lru_cache(MAX_UNITS)  # of a profile that is edited most names stay
+def _close_unit(name: str, known: tuple[str, ...]) -> str | None:
+    return next(iter(difflib.get_close_matches(name, known, 1, 0.85)), None)
+
+
 class Accounts:
     """Looks names up in the facts; what it does not find is kept in `problems`, once per name and place."""
 
@@ -82,8 +88,8 @@ class Accounts:
             return
         for name in named[: self._units_left]:
             self._units_left -= 1
-            if close := difflib.get_close_matches(name, known, 1, 0.85):
-                self._say("unit", name, f"did you mean {close[0]!r}?", origin)
+            if close := _close_unit(name, known):
+                self._say("unit", name, f"did you mean {close!r}?", origin)
 
     def realtime_uids(self, profile: Profile) -> tuple[int, ...]:
         """Everyone in `policy.realtime_users`, who sits at an active seat included."""

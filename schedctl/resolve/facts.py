@@ -59,7 +59,7 @@ class Group:
 class HostFacts:
     """`users` and `groups` have the names that were asked for and exist; `active_seat` are uids.
 
-    `units` are the unit files of the system manager, empty where nobody asked.
+    `units` are the unit files of the system manager; they and `virt` are empty where nobody asked.
     """
 
     hostname: str = ""

@@ -250,3 +250,31 @@ def test_a_flood_of_problems_is_cut_for_people_only(run: Run) -> None:
     assert err.count("error: ") == 100
     assert err.endswith("… and 50 more problems; --json has all\n")
     assert len(checked("validate", run("validate", "-", "--json", stdin=text)[1])["problems"]) == 150
+
+
+def test_help_imports_no_more_than_the_parser() -> None:
+    """A shell's completion asks for it; `make timings` measures it."""
+    code = (
+        "import sys; from schedctl.cli.main import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'jinja2', 'jsonschema', 'yaml', 'shutil', 'subprocess', 'systemd', 'schedctl.profile',"
+        " 'schedctl.kernel'}\n"
+        "print('imported:', sorted(heavy & set(sys.modules)))\n"
+    )
+    python = [sys.executable, "-S", "-c", code]  # without what a virtual environment imports
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(python, check=True, capture_output=True, text=True, cwd=root)
+    assert "usage: schedctl" in done.stdout
+    assert done.stdout.endswith("imported: []\n")
+
+
+def test_status_imports_only_what_it_needs() -> None:
+    code = (
+        "import sys; import schedctl.cli.status, schedctl.kernel.real\n"
+        "heavy = {'jinja2', 'jsonschema', 'shutil', 'subprocess', 'systemd', 'watchdog'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=root)
+    assert done.stdout == "[]\n"
