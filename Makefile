@@ -131,7 +131,7 @@ build/faulty/%/main.bpf.o: $(BPF)/main.bpf.o Makefile
 
 # --- checks ---------------------------------------------------------------------------------------
 
-.PHONY: check-fast check lint lab fuzz mutants soak faults demo fresh bench docs-bench docs-features docs-profile
+.PHONY: check-fast check lint lab fuzz mutants timings soak faults demo fresh bench docs-bench docs-features docs-profile
 check-fast: build ## linters, types, unit and property tests; no virtual machine, under 60 s
 	@echo "==> linters and tests without a virtual machine"
 	@$(PYTEST) -m "not lab"
@@ -152,6 +152,9 @@ mutants: build ## breaks the analysis on purpose, one place at a time: each must
 
 fuzz: build ## 100,000 mutated profiles, some minutes
 	@$(VENV)/bin/python -m tests.profile.fuzz 100000
+
+timings: build ## how long Python takes for an edit, status and --help; output in docs/results/timings.txt
+	@tests/build/record timings $(VENV)/bin/python -m tests.bench.python 2>/dev/null
 
 # MINUTES=1 for a look.
 soak: host-lab build ## 10 minutes of hostile load per order, on two CPUs; output in docs/results/soak.txt
