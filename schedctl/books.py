@@ -15,6 +15,7 @@ from schedctl.checkpoint import clear_checkpoint, sweep, write_checkpoint
 from schedctl.errors import HostError, Problem, SchedctlError, StateError
 from schedctl.history import Result, new_entry
 from schedctl.notes import Notes, PreparedNotes
+from schedctl.ownership import check_ours
 from schedctl.pending import Pending, clear_pending, read_pending, write_pending
 from schedctl.presence import daemon_runs
 from schedctl.quantity import NS_PER_S, format_duration
@@ -134,6 +135,7 @@ class KeptBooks(Books):
         if not self._attaches:
             return
         with suppress(OSError):
+            check_ours(paths.trying_file())  # what is put back becomes root's
             self._old_mark = paths.trying_file().read_bytes()
         self._marked = True
         trying.set_mark(self._after.hash or "", self._after.profile or "")

@@ -26,6 +26,7 @@ from schedctl.lock import locked
 from schedctl.log import Priority, log
 from schedctl.notes import Notes, notes_for, now_selected
 from schedctl.observe import Observation, observe
+from schedctl.ownership import check_ours
 from schedctl.plan import Drift, Plan, find_drift
 from schedctl.plan_file import PlanFile, plan_in
 from schedctl.profile.model import CpuMax
@@ -131,16 +132,20 @@ def _lines(plan: Plan, generation: int | None, diff: bool) -> list[str]:
 
 
 def given_by(request: Request) -> Given:
-    """The copy that the request names is gone afterwards; MissingError where it cannot be read."""
+    """The copy that the request names is gone afterwards; MissingError where it cannot be read.
+
+    StateError where somebody else could have written it: then it is left alone.
+    """
     if request.copy is None:
         return Given(request.selected, standing=request.standing)
     try:
-        return Given(request.selected, request.copy.read_bytes())
+        check_ours(request.copy)
+        data = request.copy.read_bytes()
     except OSError as error:
         raise MissingError(f"{request.copy}: {error.strerror}", "apply it once more") from None
-    finally:
-        with suppress(OSError):
-            request.copy.unlink(missing_ok=True)
+    with suppress(OSError):
+        request.copy.unlink()
+    return Given(request.selected, data)
 
 
 def wanted(given: Given) -> Wanted:

@@ -72,7 +72,7 @@ def load_selected(selected: Selected, profiles: Loader) -> Loaded | None:
         case Choice.NONE:
             return None
         case Choice.COPY:
-            _check_copy(Path(selected.value))
+            check_copy(Path(selected.value))
             return profiles.by_copy(Path(selected.value))
         case Choice.PROFILE:
             return profiles.by_name(selected.value)
@@ -81,8 +81,9 @@ def load_selected(selected: Selected, profiles: Loader) -> Loaded | None:
             return None if name is None else profiles.by_name(name)
 
 
-def _check_copy(path: Path) -> None:
-    with suppress(OSError):  # by_copy says what is wrong with it
+def check_copy(path: Path) -> None:
+    """StateError where somebody else can change it."""
+    with suppress(OSError):  # who reads it says what is wrong with it
         check_ours(path)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schedctl import paths
-from schedctl.choice import load_selected
+from schedctl.choice import check_copy, load_selected
 from schedctl.errors import MissingError, Problem, SchedctlError
 from schedctl.image.compile import compile_image
 from schedctl.image.model import PolicyImage
@@ -77,6 +77,7 @@ def compiled_here(profile: Profile) -> Compiled:
 def desired_by(selected: Selected, profiles: Loader) -> Desired | None:
     """What a selection means now; None where nothing is to run. MissingError, ProfileError, StateError."""
     if selected.choice is Choice.COPY:
+        check_copy(Path(selected.value))
         with suppress(OSError):  # load_selected says what is wrong
             if found := image_in(Path(selected.value).read_bytes()):
                 return found

@@ -7,21 +7,35 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from schedctl import paths
+from schedctl.books import Errand
+from schedctl.change import given_by
 from schedctl.choice import chosen, loader
+from schedctl.desired import desired_by, to_image_copy
 from schedctl.errors import PrivilegeError, StateError
+from schedctl.image.model import ImageClass, PolicyImage
 from schedctl.lock import locked
+from schedctl.notes import Notes
 from schedctl.ownership import make_folder
 from schedctl.presence import daemon_runs, note_daemon
+from schedctl.profile.model import CpuMax, Order, Tier
+from schedctl.ran import Ran
+from schedctl.reconcile import reconcile
+from schedctl.request import Request, Verb, myself
 from schedctl.selected import Selected, read_selected, write_selected
+from schedctl.trying import held_by_mark
 from tests import process
+from tests.armed import ArmedTimers
+from tests.kernel.fake import FakeKernel
 
 ALICE = 4711
 VICTIM = "root's\n"
+IMAGE = PolicyImage("a", Order.EDF, Fraction(1, 10), (ImageClass("default", Tier.FAIR, 0, 0, 0, 100),), ())
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="acts as another user")
 
@@ -151,6 +165,50 @@ def test_a_copy_that_somebody_else_wrote(root: Path) -> None:
     os.chown(copy, ALICE, 0)
     with pytest.raises(StateError, match="belongs to user 4711"):
         chosen(loader())
+
+
+def test_an_image_that_somebody_else_wrote() -> None:
+    copy = paths.copies_dir() / "a.image.json"
+    make_folder(copy.parent)
+    copy.write_bytes(to_image_copy(Ran(IMAGE, CpuMax.REFUSE, Selected.copy(copy))))
+    found = desired_by(Selected.copy(copy), loader())
+    assert found is not None
+    assert found.image == IMAGE
+    os.chown(copy, ALICE, 0)
+    with pytest.raises(StateError, match="belongs to user 4711"):
+        desired_by(Selected.copy(copy), loader())
+
+
+@pytest.mark.parametrize("plant", ["file", "link"])
+def test_a_requests_copy_that_somebody_else_wrote(victim: Path, plant: str) -> None:
+    """Neither read nor removed; where it is root's, both."""
+    copy = paths.copies_dir() / ".new-7-request"
+    make_folder(copy.parent)
+    request = Request(Verb.APPLY, Selected.copy(paths.copies_dir() / "a.json"), copy)
+    copy.write_text("{}")
+    assert given_by(request).copy == b"{}"
+    assert not copy.exists()
+    if plant == "file":
+        copy.write_text("{}")
+    else:
+        copy.symlink_to(victim)
+    os.chown(copy, ALICE, ALICE, follow_symlinks=False)
+    with pytest.raises(StateError, match="belongs to user 4711"):
+        given_by(request)
+    assert os.path.lexists(copy)
+
+
+def test_a_mark_that_somebody_else_wrote_is_not_put_back() -> None:
+    kernel = FakeKernel()
+    make_folder(paths.state_dir())
+    paths.trying_file().write_text("{}")
+    os.chown(paths.trying_file(), ALICE, 0)
+    assert held_by_mark("") is not None, "not used, so nothing attaches"
+    errand = Errand(myself(), "apply", ArmedTimers(), Notes(Selected()))
+    with pytest.raises(StateError, match="belongs to user 4711"):
+        reconcile(kernel, IMAGE, errand=errand)
+    assert not kernel.running
+    assert paths.trying_file().stat().st_uid == ALICE
 
 
 def test_what_another_user_can_do(monkeypatch: pytest.MonkeyPatch) -> None:
