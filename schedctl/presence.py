@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from schedctl import paths
+from schedctl import durable, paths
 from schedctl.errors import ConflictError, StateError
 from schedctl.lock import LockHeldError, locked
-from schedctl.ownership import check_ours, make_folder
+from schedctl.ownership import check_ours
 
 
 @contextmanager
@@ -35,13 +35,8 @@ def only_daemon() -> Iterator[None]:
 
 
 def note_daemon() -> None:
-    """This process is the daemon, until it ends."""
-    file = paths.daemon_file()
-    make_folder(file.parent)
-    partial = file.with_suffix(".new")
-    partial.write_text(f"{os.getpid()} {_started(os.getpid())}\n")
-    partial.chmod(0o644)
-    partial.replace(file)
+    """This process is the daemon, until it ends; StateError."""
+    durable.write(paths.daemon_file(), f"{os.getpid()} {_started(os.getpid())}\n".encode())
 
 
 def daemon_runs() -> bool:

@@ -226,7 +226,7 @@ def test_what_another_user_can_do(monkeypatch: pytest.MonkeyPatch) -> None:
             os.seteuid(ALICE)
             assert read_selected(paths.selected_file()) == Selected.profile("a")
             assert daemon_runs()
-            for name in ("lock", "selected", ".selected-x", "daemon.new", "control"):
+            for name in ("lock", "selected", ".selected-x", ".new-1-x", "control"):
                 with pytest.raises(OSError):
                     os.symlink(victim, paths.run_dir() / name)
             with pytest.raises(PrivilegeError):
@@ -236,6 +236,13 @@ def test_what_another_user_can_do(monkeypatch: pytest.MonkeyPatch) -> None:
 
         assert process.run(attack) == 0
         assert victim.read_text() == VICTIM
+
+
+def test_a_note_of_the_daemon_that_cannot_be_written_is_a_sentence() -> None:
+    paths.run_dir().parent.mkdir(parents=True)
+    paths.run_dir().write_text("not a folder")
+    with pytest.raises(StateError, match="cannot write"):
+        note_daemon()
 
 
 def test_folders_are_made_below_what_is_there(root: Path) -> None:

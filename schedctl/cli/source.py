@@ -95,7 +95,7 @@ def request_to_apply(
 
 
 def _prepare(data: bytes) -> Path:
-    """A file beside the copies, which the process's end makes worthless."""
+    """A file beside the copies, which the process's end makes worthless: nothing that has to be synced."""
     path = paths.copies_dir() / f".new-{os.getpid()}-request"
     try:
         make_folder(path.parent)
