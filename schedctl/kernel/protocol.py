@@ -65,10 +65,6 @@ class SwapReport:
     dropped: tuple[str, ...] = ()
 
 
-def nothing() -> None:
-    """Nothing is to be done before a detach."""
-
-
 ChooseSlack = Callable[[TaskContext, int], int | None]
 """A thread's context and its timer slack now, in ns -> what it is to be; None = leave it."""
 
@@ -135,11 +131,11 @@ class Kernel(Protocol):
         """Which one the running scheduler is of; None where nothing is pinned, or does not tell."""
         ...
 
-    def swap(self, policy: bytes, before_detach: Callable[[], None] = nothing) -> SwapReport:
+    def swap(self, policy: bytes) -> SwapReport:
         """Replace the running scheduler by the installed object; policy and figures stay where they can.
 
-        `policy` is used where the running one's has another layout; it goes into slot 0. What is refused
-        before `before_detach` has not touched what runs; ApplyError afterwards: it runs again.
+        `policy` is used where the running one's has another layout; it goes into slot 0. ApplyError: what
+        ran before runs on, or again.
         """
         ...
 

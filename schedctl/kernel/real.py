@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from schedctl import paths
@@ -32,7 +32,6 @@ from schedctl.kernel.protocol import (
     Quota,
     SchedState,
     SwapReport,
-    nothing,
 )
 from schedctl.kernel.rings import RingReader
 from schedctl.kernel.tables import TABLE_MAPS, read_table, refused, split, write_table
@@ -116,8 +115,8 @@ class RealKernel:
         identity = self._pins.identity()
         return identity.object_id if identity else None
 
-    def swap(self, policy: bytes, before_detach: Callable[[], None] = nothing) -> SwapReport:
-        return swap.swap(self._pins, self._path(), policy, before_detach)
+    def swap(self, policy: bytes) -> SwapReport:
+        return swap.swap(self._pins, self._path(), policy)
 
     def converge(self) -> str | None:
         return swap.converge(self._pins)

@@ -27,7 +27,7 @@ from schedctl.kernel.tables import refused
 PROBE_PAUSE_S = 0.002
 
 
-def swap(pins: Pins, path: Path, policy: bytes, before_detach: Callable[[], None]) -> SwapReport:
+def swap(pins: Pins, path: Path, policy: bytes) -> SwapReport:
     """See protocol.Kernel.swap."""
     running = pins.identity()
     if running is None and not pins.link.exists():
@@ -49,7 +49,6 @@ def swap(pins: Pins, path: Path, policy: bytes, before_detach: Callable[[], None
                 preset(bpf, policy)
             with refused(f"the new scheduler cannot be pinned in {staged.directory}"):
                 staged.pin_maps(bpf)
-            before_detach()
             if "task_ctxs" not in shared:
                 give_slack_back(pins)
         except BaseException:

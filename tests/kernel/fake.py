@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from schedctl.errors import ApplyError, ConflictError, HostError, PrivilegeError
 from schedctl.image.abi import ABI_VERSION, TASK_LAYOUT, Heading, TaskCtx, heading_of, split, version_of
@@ -20,7 +20,6 @@ from schedctl.kernel.protocol import (
     Quota,
     SchedState,
     SwapReport,
-    nothing,
 )
 from schedctl.slack import given_back
 
@@ -147,11 +146,10 @@ class FakeKernel:
     def running_object_id(self) -> str | None:
         return self.object if self.link else None
 
-    def swap(self, policy: bytes, before_detach: Callable[[], None] = nothing) -> SwapReport:
+    def swap(self, policy: bytes) -> SwapReport:
         self._need()
         self._call("load")
         installed, old_layout = self.object_id(), version_of(self.slots[self.active]) != ABI_VERSION
-        before_detach()
         self._call("swap")
         if old_layout:
             self.slots, self.active = [policy, b""], 0
