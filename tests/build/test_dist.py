@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from schedctl import __version__
+from schedctl.image.abi import ABI_VERSION, TASK_LAYOUT
+from schedctl.image.model import IMAGE_VERSION
 from schedctl.plan_file import PLAN_VERSION
 from schedctl.report import OUTPUT_VERSION
 from schedctl.request import REQUEST_VERSION
 from schedctl.resolve.facts import FACTS_VERSION
-from schedctl.image.abi import ABI_VERSION, TASK_LAYOUT
-from schedctl.image.model import IMAGE_VERSION
 from tests.build.hours import first_hour
 from tests.build.test_install import ROOT, contents, make_install
 
@@ -29,7 +29,11 @@ pytestmark = pytest.mark.xdist_group("install")
 
 def dist(folder: Path) -> Path:
     made = subprocess.run(
-        [ROOT / "packaging/dist", folder], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [ROOT / "packaging/dist", folder],
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
     return Path(made.stdout.strip())
 
@@ -82,14 +86,24 @@ def test_the_first_hour_of_a_packager(tarball: Path, tmp_path: Path) -> None:
     (tmp_path / tarball.name).symlink_to(tarball)
     tools = tmp_path / "tools"
     tools.mkdir()
-    for name in "bash sh make tar gzip python3 find rm mkdir cat awk ls sed env".split():
+    tools_needed = "bash sh make tar gzip python3 find rm mkdir cat awk ls sed env"
+    for name in tools_needed.split():
         found = shutil.which(name)
         assert found is not None
         (tools / name).symlink_to("/usr/bin/python3" if name == "python3" else found)
     offline = [] if os.getuid() else ["unshare", "--net"]
     commands = first_hour("packager")
     ran = subprocess.run(
-        [*offline, "env", "-i", f"PATH={tools}", "PYTHONDONTWRITEBYTECODE=1", "bash", "-euxc", "\n".join(commands)],
+        [
+            *offline,
+            "env",
+            "-i",
+            f"PATH={tools}",
+            "PYTHONDONTWRITEBYTECODE=1",
+            "bash",
+            "-euxc",
+            "\n".join(commands),
+        ],
         cwd=tmp_path,
         capture_output=True,
         text=True,

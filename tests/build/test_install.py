@@ -89,7 +89,9 @@ def test_another_prefix_works_as_a_whole(tmp_path: Path) -> None:
     unit = (tmp_path / "units/schedctld.service").read_text()
     assert f"ExecStart={prefix}/bin/schedctld\n" in unit
     # as the system's Python, which this test may not have the libraries of, sees it
-    where = "from schedctl import paths; print(paths.profile_dirs()[0], paths.schemas_dir(), paths.bpf_object())"
+    where = (
+        "from schedctl import paths; print(paths.profile_dirs()[0], paths.schemas_dir(), paths.bpf_object())"
+    )
     script = (prefix / "bin/schedctl").read_text().replace("from schedctl.cli.main import entry", where)
     environment = {"PATH": os.environ["PATH"]}
     command = ["/usr/bin/python3", "-c", script.replace("sys.exit(entry())", "")]

@@ -17,7 +17,7 @@ from tests.conftest import Guest
 
 SITE = "usr/lib/python3/dist-packages"
 WANTS = "/etc/systemd/system/multi-user.target.wants/schedctld.service"
-# Byte-compiling takes the emulator half a minute: what the host compiled comes back, but for the changed file.
+# Byte-compiling takes the emulator half a minute: what the host compiled comes back, but the changed file.
 COMPILE = f"""#!/bin/sh
 tar -C / -xf /root/pycache.tar
 rm -f /{SITE}/schedctl/__pycache__/__init__.*
@@ -58,7 +58,9 @@ def test_the_package_is_what_make_install_gives(tmp_path: Path) -> None:
     make_install(tmp_path / "own", ZSHDIR="/usr/share/zsh/vendor-completions")
     own = contents(tmp_path / "own")
     more = packaged.keys() - own.keys()
-    assert all(re.match(rf"usr/share/(doc|lintian)/|{SITE}/schedctl-[\d.]+\.dist-info/", name) for name in more)
+    assert all(
+        re.match(rf"usr/share/(doc|lintian)/|{SITE}/schedctl-[\d.]+\.dist-info/", name) for name in more
+    )
     commands = {"usr/bin/schedctl", "usr/bin/schedctld"}  # pybuild writes its own
     assert [name for name in own.keys() - commands if packaged.get(name) != own[name]] == []
     assert all(re.match(rb"#! ?/usr/bin/python3\n", packaged[name][1]) for name in commands)
@@ -74,9 +76,16 @@ def repacked(deb: Path, folder: Path, version: str) -> Path:
     """The same package under a higher version, whose program says so: an upgrade without a second build."""
     tree = folder / "tree"
     subprocess.run(["dpkg-deb", "-R", deb, tree], check=True)
-    for path, pattern in ((tree / "DEBIAN/control", r"(?<=^Version: )\S+"), (tree / SITE / "schedctl/__init__.py", r"\d+\.\d+\.\d+")):
+    for path, pattern in (
+        (tree / "DEBIAN/control", r"(?<=^Version: )\S+"),
+        (tree / SITE / "schedctl/__init__.py", r"\d+\.\d+\.\d+"),
+    ):
         path.write_text(re.sub(pattern, version, path.read_text(), flags=re.MULTILINE))
-    subprocess.run(["dpkg-deb", "--root-owner-group", "-Zgzip", "-b", tree, folder], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        ["dpkg-deb", "--root-owner-group", "-Zgzip", "-b", tree, folder],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
     return next(folder.glob("*.deb"))
 
 
@@ -105,7 +114,8 @@ def attached(guest: Guest) -> dict[str, str]:
 
 
 def test_install_upgrade_remove_purge(machine: Guest) -> None:
-    machine.sh("mkdir -p /etc/schedctl/profiles; cp /usr/lib/schedctl/profiles/audio.yaml /etc/schedctl/profiles/mine.yaml")
+    machine.sh("mkdir -p /etc/schedctl/profiles")
+    machine.sh("cp /usr/lib/schedctl/profiles/audio.yaml /etc/schedctl/profiles/mine.yaml")
     machine.sh("systemctl start schedctld")
     running = attached(machine)
     assert running["ops"] == "schedctl"
