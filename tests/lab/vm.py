@@ -77,15 +77,28 @@ def _lock_one(files: Sequence[TextIO]) -> bool:
 
 @contextmanager
 def slot() -> Iterator[None]:
-    """Two virtual machines at a time, whoever starts them."""
+    """Two virtual machines at a time, whoever starts them, in the order in which they came."""
     cache().mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         files = [stack.enter_context((cache() / f"vm-slot{i}").open("w")) for i in range(2)]
-        if not _lock_one(files):
-            print("lab: two machines run already, waiting for one to end", file=sys.stderr)
-            while not _lock_one(files):
-                time.sleep(0.2)
+        with (cache() / "vm-turn").open("w") as turn:
+            _wait_for(turn)
+            if not _lock_one(files):
+                _say_waiting()
+                while not _lock_one(files):  # nobody else looks meanwhile
+                    time.sleep(0.2)
         yield
+
+
+def _wait_for(turn: TextIO) -> None:
+    """Until all who came before have their machine: the kernel keeps the order."""
+    if not _lock_one([turn]):
+        _say_waiting()
+        fcntl.flock(turn, fcntl.LOCK_EX)
+
+
+def _say_waiting() -> None:
+    print("lab: two machines run already, waiting for one to end", file=sys.stderr)
 
 
 def bootstrap(kernel: Kernel) -> tuple[Path, Path]:
