@@ -7,8 +7,9 @@ import select
 from dataclasses import dataclass
 from typing import Any
 
-from schedctl import channel, paths
+from schedctl import __version__, channel, paths
 from schedctl.errors import UsageError
+from schedctl.printable import shown
 
 VERSION = 1
 PATIENCE_S = 0.5
@@ -16,16 +17,20 @@ PATIENCE_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """`figures` are None for root, who can read them, and where nothing could be read."""
+    """`figures` are None for root, who can read them, and where nothing could be read.
+
+    `version` is the daemon's; None where it is so old that it does not say.
+    """
 
     events: list[dict[str, Any]]
     enable_seq: int | None = None
     digest: str | None = None
     figures: dict[str, Any] | None = None
+    version: str | None = None
 
 
 def ask(patience_s: float = PATIENCE_S) -> Told | None:
-    """None where no daemon answers in time, or one of another version."""
+    """None where no daemon answers in time; of what it says in another format only its version is read."""
     try:
         with channel.connect(paths.status_socket()) as connection:
             poll = select.poll()
@@ -35,11 +40,24 @@ def ask(patience_s: float = PATIENCE_S) -> Told | None:
             document = channel.receive(connection)
     except (OSError, EOFError, UsageError):
         return None
-    if document is None or document.get("schedctl_status") != VERSION:
+    if document is None:
         return None
+    said = document.get("version")
+    version = said if isinstance(said, str) else None
+    if document.get("schedctl_status") != VERSION:
+        return Told([], version=version)
     return Told(
         document["last_events"],
         document.get("enable_seq"),
         document.get("digest"),
         document.get("figures"),
+        version,
     )
+
+
+def other_version(version: str | None) -> str | None:
+    """A sentence where the daemon that answers is of another version than this command."""
+    if version == __version__:
+        return None
+    its = f"of version {shown(version)}" if version else "older"
+    return f"schedctld is {its}, this command is of version {__version__}"

@@ -81,6 +81,7 @@ def status_document(
         "events": kernel.read_events(),
         "daemon": daemon is not None or daemon_runs(),
         "answers": daemon is not None,
+        "daemon_version": daemon.version if daemon else None,
         "last_events": daemon.events if daemon else None,
     }
 

@@ -11,6 +11,7 @@ from typing import Any
 from schedctl import paths
 from schedctl.cli.waits import wait_lines
 from schedctl.ejections import ejections_lines
+from schedctl.inquiry import other_version
 from schedctl.observe import Observation, Owner
 
 _WIDTH = 99
@@ -51,6 +52,8 @@ def _warnings(data: dict[str, Any]) -> list[str]:
         found.append("daemon     does not run: no timer slack is set, no edit is followed")
     if data["daemon"] and not data["answers"]:
         found.append("daemon     does not answer: it is busy, or it hangs; see `systemctl status schedctld`")
+    if data["answers"] and (said := other_version(data["daemon_version"])):
+        found.append(f"daemon     {said}: `systemctl restart schedctld`, what is attached stays")
     if lost := counters.get("nr_events_dropped"):
         found.append(f"events     {lost} were lost")
     odd = [f"{name} {data['events'][name]}" for name in SHOULD_BE_ZERO if data["events"].get(name)]

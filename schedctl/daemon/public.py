@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from schedctl import channel
+from schedctl import __version__, channel
 from schedctl.clock import timestamp
 from schedctl.errors import SchedctlError
 from schedctl.figures import digest, figures
@@ -36,7 +36,8 @@ FRESH_S, COST = 0.1, 20
 
 def told(kernel: Kernel, recent: Iterable[Entry], to_root: bool) -> dict[str, Any]:
     """What the daemon tells: the last events, and to those who cannot read the kernel its figures."""
-    said = {"schedctl_status": VERSION, "last_events": [_event(entry, to_root) for entry in recent]}
+    events = [_event(entry, to_root) for entry in recent]
+    said = {"schedctl_status": VERSION, "version": __version__, "last_events": events}
     if to_root:
         return said
     try:

@@ -103,6 +103,8 @@ class Evidence:
     daemon: bool = False
     daemon_answers: bool | None = None
     """None where none runs."""
+    daemon_version: str | None = None
+    """Of one that answers; None where it is too old to say."""
     strangers: tuple[str, ...] = ()
     """Programs called schedctl in PATH that are not this one."""
 

@@ -16,6 +16,7 @@ from schedctl.choice import chosen, loader, settings
 from schedctl.doctor.evidence import Evidence, Folder, Need, Selection, UnitState
 from schedctl.errors import SchedctlError, StateError
 from schedctl.image import abi
+from schedctl.inquiry import ask
 from schedctl.kernel import libbpf, surroundings, sysfs
 from schedctl.kernel.hostinfo import read_facts, with_deadlines
 from schedctl.kernel.procfs import rivals
@@ -29,6 +30,7 @@ from schedctl.resolve.facts import HostFacts
 
 UNIT = "schedctld.service"
 _SYSTEMD_S = 5
+_DAEMON_S = 2.0  # `status` is shown again and again, and does not wait so long
 _PROPERTIES = ("LoadState", "ActiveState", "UnitFileState", "Result", "StatusText")
 _SCRIPT = b"#!"
 _MARK = b"schedctl.cli.main"
@@ -43,6 +45,7 @@ def look() -> Evidence:
     facts = with_deadlines(read_facts(Names(), tags), outside)
     observation = _observation(kernel)
     running = daemon_runs()
+    told = ask(_DAEMON_S) if running else None
     return Evidence(
         facts=facts,
         root=os.geteuid() == 0,
@@ -62,6 +65,8 @@ def look() -> Evidence:
         folders=tuple(_folders()),
         unit=_unit(),
         daemon=running,
+        daemon_answers=told is not None if running else None,
+        daemon_version=told.version if told else None,
         strangers=tuple(_strangers()),
     )
 

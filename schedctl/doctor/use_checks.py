@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from schedctl.doctor.evidence import OUTSIDE_POLICIES, Evidence, Finding, Result
 from schedctl.errors import EXIT_OK, HostError, Problem, StateError
 from schedctl.harm import host_warnings, lost_quotas, quota_line, refuse_quotas
+from schedctl.inquiry import other_version
 from schedctl.printable import shown
 
 _NAMES_SHOWN = 5
@@ -165,8 +166,12 @@ def daemon(seen: Evidence) -> Iterator[Finding]:
             "schedctld runs but does not answer",
             "its watchdog restarts it within a minute; else `systemctl restart schedctld`",
         )
+    elif seen.daemon and (said := other_version(seen.daemon_version)):
+        yield Finding(
+            "daemon", Result.WARNING, said, "`systemctl restart schedctld`; what is attached stays attached"
+        )
     elif seen.daemon:
-        yield Finding("daemon", Result.OK, "schedctld runs")
+        yield Finding("daemon", Result.OK, "schedctld runs, answers, and is of this command's version")
 
 
 def strangers(seen: Evidence) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ import pytest
 from schedctl import __version__
 from schedctl.image.abi import ABI_VERSION, TASK_LAYOUT
 from schedctl.image.model import IMAGE_VERSION
+from schedctl.inquiry import VERSION as STATUS_VERSION
 from schedctl.plan_file import PLAN_VERSION
 from schedctl.report import OUTPUT_VERSION
 from schedctl.request import REQUEST_VERSION
@@ -64,6 +65,7 @@ def test_the_compatibility_page_has_the_versions_of_the_code() -> None:
         "schedctl_facts": FACTS_VERSION,
         "schedctl_output": OUTPUT_VERSION,
         "schedctl_request": REQUEST_VERSION,
+        "schedctl_status": STATUS_VERSION,
         "abi_version": ABI_VERSION,
         "layout": TASK_LAYOUT,
     }

@@ -12,19 +12,22 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
-from schedctl import channel, paths
+from schedctl import __version__, channel, inquiry, paths
 from schedctl.cli.main import main
 from schedctl.daemon.public import MAX_HELD, MAX_PER_USER, Public, told
+from schedctl.doctor import look as doctor
+from schedctl.doctor.look import look
 from schedctl.errors import StateError
 from schedctl.figures import digest
 from schedctl.image.stats import ExitRecord
-from schedctl.inquiry import ask
+from schedctl.inquiry import ask, other_version
 from schedctl.kernel import real
 from schedctl.log import Entry, Priority
 from schedctl.observe import observe
@@ -141,6 +144,44 @@ def test_status_of_a_plain_user(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (found["daemon"], found["last_events"], found["drift"]) == (False, None, None)
     assert found["classes"] == {}
     assert "can be read by root only, or by all while schedctld answers" in text
+
+
+def status_lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Root's, on a kernel that runs the daemon's scheduler."""
+    kernel = FakeKernel()
+    running(kernel)
+    monkeypatch.setattr(real, "RealKernel", lambda: kernel)
+    with redirect_stdout(io.StringIO()) as said:
+        main(["status"])
+    return said.getvalue().splitlines()
+
+
+def test_a_daemon_of_another_version_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after an upgrade under a daemon that runs: by `status` and by `doctor`."""
+    with daemon(running):
+        same = ask(10)
+        assert same is not None
+        assert (same.version, other_version(same.version)) == (__version__, None)
+        assert "daemon     " not in "\n".join(status_lines(monkeypatch))
+        monkeypatch.setattr(inquiry, "__version__", "9.8.7")
+        restart = f"of version {__version__}, this command is of version 9.8.7: `systemctl restart schedctld`"
+        assert f"daemon     schedctld is {restart}, what is attached stays" in status_lines(monkeypatch)
+        seen = look()
+        assert (seen.daemon, seen.daemon_answers, seen.daemon_version) == (True, True, __version__)
+        monkeypatch.setattr(inquiry, "VERSION", 2)
+        other = ask(10)
+        assert other is not None
+        assert (other.version, other.events, other.figures) == (__version__, [], None)
+
+
+def test_doctor_asks_a_daemon_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_DAEMON_S", 0.3)
+    with daemon() as stopped:
+        assert look().daemon_answers is True
+        stopped.send(signal.SIGSTOP)
+        seen = look()
+        assert (seen.daemon, seen.daemon_answers) == (True, False)
+    assert look().daemon_answers is None
 
 
 @plain_user

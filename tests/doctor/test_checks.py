@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from schedctl import __version__
 from schedctl.doctor.evidence import Evidence, Finding, Folder, Result, Selection, UnitState
 from schedctl.doctor.examine import CHECKS, examine, exit_code
 from schedctl.errors import HostError, InternalError, MissingError, StateError
@@ -34,6 +35,7 @@ FIT = Evidence(
     unit=UnitState("loaded", "active", "enabled", "success"),
     daemon=True,
     daemon_answers=True,
+    daemon_version=__version__,
 )
 QUOTA = Quota("/system.slice/a.service", 50_000, 100_000, "a.service")
 FIFO = (7, Thread(b"audio", policy=SchedPolicy.FIFO))
@@ -181,6 +183,8 @@ CASES: list[tuple[str, dict[str, Any], str, Result, int, str]] = [
         "enable",
     ),
     ("a silent daemon", {"daemon_answers": False}, "daemon", Result.WARNING, 0, "restart"),
+    ("another daemon", {"daemon_version": "0.0.1"}, "daemon", Result.WARNING, 0, "restart"),
+    ("an old daemon", {"daemon_version": None}, "daemon", Result.WARNING, 0, "restart"),
     ("a stranger", {"strangers": ("/opt/bin/schedctl",)}, "path", Result.WARNING, 0, "path"),
     ("a plain user", {"root": False}, "root", Result.NOTE, 0, "root"),
 ]
