@@ -12,6 +12,7 @@ from pathlib import Path
 
 from schedctl import clock, durable, history, paths, trying
 from schedctl.checkpoint import clear_checkpoint, sweep, write_checkpoint
+from schedctl.ejections import Ejection, hold_after
 from schedctl.errors import HostError, Problem, SchedctlError, StateError
 from schedctl.history import Result, new_entry
 from schedctl.notes import Notes, PreparedNotes
@@ -80,10 +81,13 @@ class Books:
 class KeptBooks(Books):
     """On this machine's disks; the caller holds the lock."""
 
-    def __init__(self, errand: Errand, before: Ran, after: Ran, attaches: bool) -> None:
+    def __init__(
+        self, errand: Errand, before: Ran, after: Ran, attaches: bool, ended: Ejection | None = None
+    ) -> None:
+        """`ended` is what the kernel has ended, of which a release takes away the traces."""
         super().__init__()
         self._errand, self._before, self._after = errand, before, after
-        self._attaches = attaches
+        self._attaches, self._ended = attaches, ended
         self._notes: PreparedNotes | None = None
         self._old_pending: Pending | None = None
         self._timer: str | None = None
@@ -134,6 +138,8 @@ class KeptBooks(Books):
     def trying(self) -> None:
         if not self._attaches:
             return
+        if self._ended is not None:
+            hold_after(self._ended)
         with suppress(OSError):
             check_ours(paths.trying_file())  # what is put back becomes root's
             self._old_mark = paths.trying_file().read_bytes()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """/run/schedctl/ejections: how often the scheduler was ended without us, and what is done about it.
 
-The daemon writes it, so that its own restarts forget nothing; `status` reads it; an apply or a detach by a
-person removes it. Times are CLOCK_MONOTONIC.
+The daemon writes it, so that its own restarts forget nothing, and an apply that finds what nobody has seen;
+`status` reads it; an apply or a detach by a person removes it. Times are CLOCK_MONOTONIC.
 """
 
 from __future__ import annotations
@@ -14,8 +14,12 @@ from typing import Any
 
 from schedctl import durable, paths
 from schedctl.clock import on_the_wall
-from schedctl.errors import StateError
+from schedctl.errors import SchedctlError, StateError
+from schedctl.image.abi import decode
+from schedctl.image.stats import ExitRecord
+from schedctl.kernel.protocol import Kernel
 from schedctl.printable import shown
+from schedctl.ran import policy_hash
 
 VERSION = 1
 # More are not needed to decide anything.
@@ -31,6 +35,26 @@ class Blame(StrEnum):
     """A lockup or a stall that may have any reason, or a change of the machine."""
     PERSON = "person"
     """Somebody wanted it: SysRq-S, or a detach."""
+
+
+# enum scx_exit_kind (kernel/sched/ext/internal.h): up to 63 nothing happened, from 1024 on errors.
+_UNREG_KERN = 66
+_ERROR = 1024
+# Lockups and stalls come as plain errors: only the message tells (handle_lockup, scx_rcu_cpu_stall).
+_HOST_MESSAGES = ("RCU CPU stall", "soft lockup", "hard lockup")
+
+
+def blame_of(record: ExitRecord | None) -> Blame:
+    """None: it ended without a trace, so somebody removed it."""
+    if record is None or record.kind < _UNREG_KERN:
+        return Blame.PERSON
+    if record.kind == _UNREG_KERN:
+        return Blame.HOST
+    if record.kind < _ERROR:  # SysRq-S, and what ends with a parent scheduler
+        return Blame.PERSON
+    if record.kind == _ERROR and record.msg.startswith(_HOST_MESSAGES):
+        return Blame.HOST
+    return Blame.POLICY
 
 
 class Next(StrEnum):
@@ -77,6 +101,30 @@ class Ejections:
 
     def knows(self, record_at_ns: int) -> bool:
         return any(one.record_at_ns == record_at_ns for one in self.past)
+
+
+def ejection_of(kernel: Kernel, record: ExitRecord | None, now_ns: int) -> Ejection:
+    """What has just ended, as far as what was pinned is still there."""
+    policy = profile = ""
+    try:
+        image = decode(kernel.read_policy(kernel.active_slot()))[0]
+        policy, profile = policy_hash(image), image.profile
+    except (SchedctlError, ValueError):
+        pass
+    blame, at_ns = blame_of(record), record.at_ns if record else 0
+    kind, reason = (record.kind_name, record.text) if record else ("none", "without a trace")
+    return Ejection(now_ns, policy, profile, kind, reason, blame, at_ns)
+
+
+def hold_after(ejection: Ejection) -> None:
+    """Before an apply takes away what tells of it: should that apply fail, no daemon attaches instead.
+
+    What the daemon has decided before stays. StateError: do not go on.
+    """
+    known = read_ejections()
+    if known.decision is None or not known.knows(ejection.record_at_ns):
+        why = f"it had ended ({ejection.reason}), and the change after that has failed"
+        write_ejections(replace(known.with_one(ejection), decision=Decision(Next.HOLD, why)))
 
 
 def read_ejections() -> Ejections:

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from schedctl.apply import apply_plan
 from schedctl.books import Errand, KeptBooks
 from schedctl.checkpoint import sweep
-from schedctl.ejections import forget_ejections
+from schedctl.ejections import Ejection, ejection_of, forget_ejections
 from schedctl.errors import Problem, StateError
 from schedctl.harm import refuse_quotas
 from schedctl.history import read_newest
@@ -87,9 +88,16 @@ def _with_errand(kernel: Kernel, plan: Plan, cpu_max: CpuMax, errand: Errand) ->
         ran_before(plan.live),
         Ran(plan.desired, cpu_max, errand.notes.selected if errand.notes else now_selected()),
         bool({Action.ATTACH, Action.SWAP} & set(plan.actions)),
+        _ended(kernel) if errand.by_person and Action.RELEASE in plan.actions else None,
     )
     observation = apply_plan(kernel, plan, books)
     return Outcome(plan, observation, books.number, books.pending_now, tuple(books.problems))
+
+
+def _ended(kernel: Kernel) -> Ejection:
+    """What the kernel has ended; the daemon has counted by itself what it releases."""
+    record = kernel.read_exit_record()
+    return ejection_of(kernel, record if record and record.kind else None, time.monotonic_ns())
 
 
 def ran_before(live: PolicyImage | None) -> Ran:

@@ -16,12 +16,11 @@ from schedctl.ejections import (
     Ejection,
     Ejections,
     Next,
+    ejection_of,
     read_ejections,
     write_ejections,
 )
 from schedctl.errors import SchedctlError
-from schedctl.image.abi import decode
-from schedctl.image.stats import ExitRecord
 from schedctl.kernel.protocol import Kernel
 from schedctl.observe import Observation, Owner
 from schedctl.ran import Ran, policy_hash
@@ -36,26 +35,7 @@ BREAKER = 3
 # What could not even be tried, because another scheduler runs or the profile is bad now.
 POSTPONED_NS = 60 * SECOND_NS
 
-# enum scx_exit_kind (kernel/sched/ext/internal.h): up to 63 nothing happened, from 1024 on errors.
-_UNREG_KERN = 66
-_ERROR = 1024
-# Lockups and stalls come as plain errors: only the message tells (handle_lockup, scx_rcu_cpu_stall).
-_HOST_MESSAGES = ("RCU CPU stall", "soft lockup", "hard lockup")
-
 LastGood = Callable[[], Ran | None]
-
-
-def blame_of(record: ExitRecord | None) -> Blame:
-    """None: it ended without a trace, so somebody removed it."""
-    if record is None or record.kind < _UNREG_KERN:
-        return Blame.PERSON
-    if record.kind == _UNREG_KERN:
-        return Blame.HOST
-    if record.kind < _ERROR:  # SysRq-S, and what ends with a parent scheduler
-        return Blame.PERSON
-    if record.kind == _ERROR and record.msg.startswith(_HOST_MESSAGES):
-        return Blame.HOST
-    return Blame.POLICY
 
 
 def decide(past: tuple[Ejection, ...], now_ns: int, good: str | None, fallen_back: bool = False) -> Decision:
@@ -122,19 +102,8 @@ class EjectionWatch:
             fresh = was_attached
         if not fresh:
             return known, None
-        ejection = self._ejection(record)
+        ejection = ejection_of(self._kernel, record, self.now_ns())
         return self._count(known, ejection), ejection
-
-    def _ejection(self, record: ExitRecord | None) -> Ejection:
-        policy = profile = ""
-        try:  # what was pinned is still there
-            image = decode(self._kernel.read_policy(self._kernel.active_slot()))[0]
-            policy, profile = policy_hash(image), image.profile
-        except (SchedctlError, ValueError):
-            pass
-        blame, at_ns = blame_of(record), record.at_ns if record else 0
-        kind, reason = (record.kind_name, record.text) if record else ("none", "without a trace")
-        return Ejection(self.now_ns(), policy, profile, kind, reason, blame, at_ns)
 
     def _count(self, known: Ejections, ejection: Ejection) -> Ejections:
         past = known.with_one(ejection).past

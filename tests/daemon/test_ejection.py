@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from schedctl import paths
+from schedctl.books import Errand
 from schedctl.daemon.ejection import (
     BACK_OFF_NS,
     BREAKER,
     POSTPONED_NS,
     SECOND_NS,
     WINDOW_NS,
-    blame_of,
     decide,
 )
 from schedctl.daemon.triggers import Trigger
@@ -26,19 +26,23 @@ from schedctl.ejections import (
     Ejection,
     Ejections,
     Next,
+    blame_of,
     forget_ejections,
     read_ejections,
     write_ejections,
 )
-from schedctl.errors import StateError
+from schedctl.errors import ApplyError, StateError
 from schedctl.image.compile import compile_image
 from schedctl.image.model import PolicyImage
 from schedctl.image.stats import ExitRecord
+from schedctl.notes import Notes
 from schedctl.profile import load_profile
 from schedctl.profile.model import CpuMax
 from schedctl.ran import Ran
 from schedctl.reconcile import desired_image, reconcile, resolved_here
+from schedctl.request import myself
 from schedctl.selected import Selected
+from tests.armed import ArmedTimers
 from tests.daemon.test_loop import World, edit, file, select
 from tests.daemon.test_loop import world as world
 
@@ -293,6 +297,67 @@ def test_another_scheduler_is_left_alone_and_not_counted(world: World, life: Lif
     assert world.run(*steps) == ["applied", "ejected", "rejected", "applied"]
     assert len(read_ejections().past) == 1
     life.runs(True)
+
+
+def apply_of_a_person(world: World) -> None:
+    errand = Errand(myself(), "apply", ArmedTimers(), Notes(Selected.profile("edited")))
+    reconcile(world.kernel, desired_image(load_profile(file())), errand=errand)
+
+
+def failed_apply(world: World) -> None:
+    """It has taken away the pins of what was ejected, and then the kernel refuses."""
+    world.kernel.fail = "attach"
+    with pytest.raises(ApplyError):
+        apply_of_a_person(world)
+    assert not world.kernel.pinned()
+
+
+def held() -> str:
+    decision = read_ejections().decision
+    assert decision is not None
+    assert decision.next is Next.HOLD
+    return decision.why
+
+
+def test_what_a_failed_apply_leaves_is_not_attached_by_the_next_daemon(world: World, life: Life) -> None:
+    """Nobody had seen the ejection: no daemon ran."""
+    world.run()
+    life.eject()
+    failed_apply(world)
+    assert "failed to run for 30s), and the change after that has failed" in held()
+    assert world.run(lambda: edit(3), lambda: life.wait(3600), lambda: life.runs(False)) == []
+    failed_apply(world)
+    apply_of_a_person(world)
+    assert read_ejections() == Ejections()
+    assert world.run(lambda: edit(4)) == ["unchanged", "applied"]
+
+
+def test_nor_by_one_that_runs_and_had_not_looked(world: World, life: Life) -> None:
+    def fail() -> Trigger:
+        life.eject()
+        failed_apply(world)
+        return Trigger.FILES
+
+    assert world.run(fail, lambda: life.wait(3600), lambda: life.runs(False)) == ["applied", "ejected"]
+    held()
+
+
+def test_what_the_daemon_has_decided_stays_after_a_failed_apply(world: World, life: Life) -> None:
+    def fail() -> Trigger:
+        failed_apply(world)
+        return Trigger.FILES
+
+    steps = (life.eject, fail, lambda: life.runs(False), lambda: life.wait(1), lambda: life.runs(True))
+    assert world.run(*steps) == ["applied", "ejected", "applied"]
+
+
+def test_an_apply_that_cannot_note_the_ejection_leaves_its_traces(world: World, life: Life) -> None:
+    world.run()
+    life.eject()
+    paths.ejections_file().mkdir()  # takes the name
+    with pytest.raises(StateError):
+        apply_of_a_person(world)
+    assert world.kernel.pinned()
 
 
 def test_a_detach_by_a_person_forgets(world: World, life: Life) -> None:
