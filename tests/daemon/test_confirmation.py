@@ -16,7 +16,7 @@ from schedctl.pending import read_pending
 from schedctl.quantity import NS_PER_S
 from schedctl.request import Request, Verb, Who, carry_out
 from schedctl.selected import Selected, read_selected
-from tests.daemon.test_loop import EDITED, Step, World, edit, world
+from tests.daemon.world import EDITED, Step, World, edit, world
 
 __all__ = ["world"]
 WHO = Who(0, 1000, "schedctl apply")

@@ -43,8 +43,8 @@ from schedctl.reconcile import desired_image, reconcile, resolved_here
 from schedctl.request import myself
 from schedctl.selected import Selected
 from tests.armed import ArmedTimers
-from tests.daemon.test_loop import World, edit, file, select
-from tests.daemon.test_loop import world as world
+from tests.daemon.world import World, edit, file, select
+from tests.daemon.world import world as world
 
 __all__ = ["world"]
 
