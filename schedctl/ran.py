@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from schedctl.image.model import PolicyImage
 from schedctl.profile.model import CpuMax
 from schedctl.selected import Choice, Selected
+from schedctl.sha256 import sha256_hex
 
 HASH_SHOWN = 12
 
@@ -18,7 +18,7 @@ HASH_SHOWN = 12
 def policy_hash(image: PolicyImage) -> str:
     """SHA-256 of what a policy says, in hex."""
     text = json.dumps(image.to_document(), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return sha256_hex(text.encode())
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from schedctl.errors import HostError
 from schedctl.image import abi
+from schedctl.sha256 import sha256_hex
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Identity:
 def identity_of(path: Path) -> Identity:
     """Of an object that has passed abi.check_object; HostError where it cannot be read."""
     try:
-        return Identity(hashlib.sha256(path.read_bytes()).hexdigest())
+        return Identity(sha256_hex(path.read_bytes()))
     except OSError as error:
         raise HostError(
             f"{path}: {error.strerror}", "run `make build`, or install the package again"
