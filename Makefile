@@ -154,7 +154,7 @@ fuzz: build ## 100,000 mutated profiles, some minutes
 	@$(VENV)/bin/python -m tests.profile.fuzz 100000
 
 timings: build ## how long Python takes for an edit, status and --help; output in docs/results/timings.txt
-	@tests/build/record timings $(VENV)/bin/python -m tests.bench.python 2>/dev/null
+	@tests/build/record timings $(VENV)/bin/python -m tests.bench.python
 
 # MINUTES=1 for a look.
 soak: host-lab build ## 10 minutes of hostile load per order, on two CPUs; output in docs/results/soak.txt

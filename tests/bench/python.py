@@ -4,17 +4,20 @@
 An edit is measured in the daemon's own loop: from the trigger that a file has changed until the plan is
 made. The 50 ms of silence that it waits for first are left out. A command is measured as a whole process, as
 a shell starts it, after one that has written the bytecode. "cpu" is what the process itself has used.
+Root's measurement runs as SCHED_FIFO: it waits for nobody, and only shares caches and cores with what else runs.
 """
 
 from __future__ import annotations
 
 import gc
+import io
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
@@ -161,14 +164,24 @@ def verdict(value: float, bar: float) -> str:
     return f"{value:.1f} of at most {bar} ms: {'held' if value <= bar else 'MISSED'}"
 
 
+def go_first() -> str:
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    except PermissionError:
+        return "beside"
+    return "before"
+
+
 def main() -> int:
+    order = go_first()
     schedctl = str(Path(sys.executable).with_name("schedctl"))
     with tempfile.TemporaryDirectory() as root:
         os.environ["SCHEDCTL_ROOT"] = root
         file = paths.under_root("/etc/schedctl/profiles/edited.yaml")
         file.parent.mkdir(parents=True)
         paths.standing_file().write_text("profile: edited\n")
-        edits = time_edits(file)
+        with redirect_stderr(io.StringIO()):  # the daemon's journal
+            edits = time_edits(file)
         desired = reconcile.desired_image(Loader().by_path(file).profile)
         policy = Path(root) / "policy"
         policy.write_bytes(encode(desired, 0, 1, 1))
@@ -177,9 +190,8 @@ def main() -> int:
         usage = time_command([schedctl, "--help"], 0)
         python = time_command([sys.executable, "-c", "pass"], 0)
     load = " ".join(f"{number:.1f}" for number in os.getloadavg())
-    print(
-        f"{NR_CLASSES} classes, {NR_EDITS} edits, {NR_RUNS} runs of each command; load of this machine {load}"
-    )
+    print(f"{NR_CLASSES} classes, {NR_EDITS} edits, {NR_RUNS} runs of each command,")
+    print(f"{order} whatever else ran on this machine, whose load was {load}")
     print(f"{'ms':44}{'wall':>8}{'p99':>8}{'max':>8}  {'cpu':>8}{'p99':>8}{'max':>8}")
     held = (at(edits.cpu, 0.99), EDIT_MS), (at(status.wall, 0.5), STATUS_MS), (at(usage.wall, 0.5), HELP_MS)
     print(line("file changed -> plan ready", edits, f"p99 of cpu: {verdict(*held[0])}"))
