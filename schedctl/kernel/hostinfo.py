@@ -101,7 +101,7 @@ def _cpu(directory: Path, number: int, isolated: bool) -> Cpu:
         _text(directory / "topology/core_cpus_list") or _text(directory / "topology/thread_siblings_list")
     )
     package = _text(directory / "topology/physical_package_id")
-    nodes = [path.name[4:] for path in directory.glob("node[0-9]*")]
+    nodes = [path.name[4:] for path in _numbered(directory, "node")]
     return Cpu(
         number,
         core=min(siblings, default=number),
@@ -115,11 +115,19 @@ def _llc(caches: Path, default: int) -> int:
     """The lowest CPU that shares the last cache; where no cache is described, the package."""
     found = [
         (int(level), min(shared))
-        for index in caches.glob("index[0-9]*")
+        for index in _numbered(caches, "index")
         if (level := _text(index / "level")).isdecimal()
         and (shared := parse_list(_text(index / "shared_cpu_list")))
     ]
     return max(found)[1] if found else default
+
+
+def _numbered(directory: Path, name: str) -> list[Path]:
+    """`name` with a number; a glob takes longer, and there are some for each CPU."""
+    with suppress(OSError):
+        found = os.listdir(directory)
+        return [directory / one for one in found if one.startswith(name) and one[len(name) :].isdecimal()]
+    return []
 
 
 def _text(path: Path) -> str:

@@ -4,7 +4,7 @@
 An edit is measured in the daemon's own loop: from the trigger that a file has changed until the plan is
 made. The 50 ms of silence that it waits for first are left out. A command is measured as a whole process, as
 a shell starts it, after one that has written the bytecode. "cpu" is what the process itself has used.
-Root's measurement runs as SCHED_FIFO: it waits for nobody, and only shares caches and cores with what else runs.
+Root's measurement runs as SCHED_FIFO: it waits for nobody, and shares caches and cores with what else runs.
 """
 
 from __future__ import annotations
