@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Callable
 from pathlib import Path
-from weakref import ref
 
 import pytest
 
@@ -58,26 +56,6 @@ def test_a_restart_adopts_what_runs(world: World) -> None:
     calls = list(world.kernel.calls)
     assert world.run(lambda: Trigger.FILES) == ["unchanged"]
     assert world.kernel.calls == calls
-
-
-def test_garbage_is_looked_for_after_an_edit(world: World) -> None:
-    class Garbage:
-        """Refers to itself: only a collection ends it."""
-
-        def __init__(self) -> None:
-            self.myself = self
-
-    def drop() -> Trigger:
-        dropped.append(ref(Garbage()))
-        return edit(2)
-
-    dropped: list[ref[Garbage]] = []
-    gc.disable()
-    try:
-        world.run(drop, lambda: Trigger.STOP if dropped[0]() is None else edit(3))
-    finally:
-        gc.enable()
-    assert world.level() == 2, "gone before the next trigger"
 
 
 def test_an_edit_raises_the_generation(world: World) -> None:
