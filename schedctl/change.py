@@ -20,7 +20,8 @@ from schedctl.desired import (
     still_means,
     to_image_copy,
 )
-from schedctl.errors import MissingError, PrivilegeError, Problem, SchedctlError
+from schedctl.errors import MissingError, Problem, SchedctlError
+from schedctl.harm import refuse_quotas
 from schedctl.kernel.protocol import Kernel
 from schedctl.lock import locked
 from schedctl.log import Priority, log
@@ -71,12 +72,11 @@ def apply(kernel: Kernel, request: Request, who: Who, lock_s: float, timer: Time
     found = wanted(given_by(request))
     compiled = found.desired.compiled
     admission = admit(compiled.assignment) if compiled else ()
-    if not request.takeover:
-        kernel.check()
+    kernel.check(request.takeover)
     errand = Errand(who, "apply", timer, found.notes, request.confirm_within_ns)
     with locked(paths.lock_file(), lock_s):
         if request.takeover:
-            take_over(kernel)
+            take_over(kernel, found)
         cpu_max = allowed(kernel, found)
         outcome = reconcile(kernel, found.desired.image, cpu_max, errand)
     return _report(kernel, request, found.desired, outcome, admission)
@@ -105,13 +105,15 @@ def _report(
     )
 
 
-def take_over(kernel: Kernel) -> None:
-    """End another's scheduler, for good only where its owner does not attach it again."""
+def take_over(kernel: Kernel, found: Wanted) -> None:
+    """End another's scheduler, for good only where its owner does not attach it again.
+
+    Not for what would be refused afterwards, as far as that can be known.
+    """
     other = kernel.sched_state().foreign
     if other is None:
         return
-    if not kernel.privileged():
-        raise PrivilegeError("ending another scheduler needs root", "run it as root, for example with sudo")
+    refuse_quotas(kernel.quotas(), allowed(kernel, found))
     kernel.end_foreign()
     log(
         f"{other} was ended by SysRq-S for `apply --takeover`: stop what has attached it, or it comes back",

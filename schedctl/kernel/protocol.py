@@ -88,8 +88,11 @@ class EventSource(Protocol):
 class Kernel(Protocol):
     """Every call raises classes of errors.py only. Slots are 0 and 1; a policy's bytes are abi.encode's."""
 
-    def check(self) -> None:
-        """All that a write needs: HostError, PrivilegeError, or ConflictError naming another scheduler."""
+    def check(self, takeover: bool = False) -> None:
+        """All that a write needs: HostError, PrivilegeError, or ConflictError naming another scheduler.
+
+        `takeover`: that one is to end, and is no reason.
+        """
         ...
 
     def sched_state(self) -> SchedState:

@@ -49,7 +49,7 @@ class RealKernel:
 
     # --- state -------------------------------------------------------------------------------
 
-    def check(self) -> None:
+    def check(self, takeover: bool = False) -> None:
         if os.geteuid() != 0:
             raise PrivilegeError("changing the scheduler needs root", "run it as root, for example with sudo")
         state = sysfs.read_state()
@@ -58,9 +58,10 @@ class RealKernel:
         sysfs.check_btf()
         libbpf.library()
         check_bpffs()
-        if state.foreign:
+        if state.foreign and not takeover:
             raise ConflictError(
-                f"another scheduler is attached: {state.foreign}", "stop it first, then try again"
+                f"another scheduler is attached: {state.foreign}",
+                "stop it first, or let `schedctl apply --takeover` end it",
             )
 
     def sched_state(self) -> SchedState:

@@ -98,33 +98,17 @@ def test_a_full_disk(guest: Guest) -> None:
     assert level(guest) == 3
 
 
-def test_another_scheduler(lab1: Guest) -> None:
-    lab1.sh("schedctl detach")
-    lab1.vm.put("/root/foreign.py", Path(__file__).with_name("foreign.py"))
-    named, other = (name + bytes(100) for name in (b"schedctl", b"stranger"))
+def put_broken(guest: Guest, folder: str) -> None:
+    """An object that the verifier refuses."""
     data = OBJECT.read_bytes()
-    assert data.count(named) == 1
-    lab1.vm.put("/root/foreign.o", data.replace(named, other))
-    lab1.vm.put("/root/lab.yaml", NEW)
-    lab1.sh("setsid python3 /root/foreign.py /root/foreign.o > /root/foreign.out 2>&1 &")
-    try:
-        lab1.sh(until("grep -q attached /root/foreign.out"))
-        for verb in ("plan ./lab.yaml", "apply ./lab.yaml", "detach"):
-            refused(lab1, f"schedctl {verb}", 75, "stranger", "hint: stop it ")
-        status = lab1.status()
-        assert (status["owner"], status["ops"]) == ("other", "stranger")
-    finally:
-        lab1.sh("pkill -f [f]oreign.py")
-        lab1.sh(until("grep -q disabled /sys/kernel/sched_ext/state"))
-    assert lab1.run("schedctl apply ./lab.yaml").status == 0
+    start = section_offset(data, "struct_ops/schedctl_update_idle")
+    guest.sh(f"mkdir -p {folder}")
+    guest.vm.put(f"{folder}/main.bpf.o", data[:start] + INVALID_READ + data[start + len(INVALID_READ) :])
 
 
 def test_a_verifier_that_refuses(lab1: Guest) -> None:
     lab1.sh("schedctl detach; rm -f /var/lib/schedctl/verifier.log")
-    data = OBJECT.read_bytes()
-    start = section_offset(data, "struct_ops/schedctl_update_idle")
-    lab1.sh("mkdir -p /root/broken")
-    lab1.vm.put("/root/broken/main.bpf.o", data[:start] + INVALID_READ + data[start + len(INVALID_READ) :])
+    put_broken(lab1, "/root/broken")
     lab1.vm.put("/root/lab.yaml", NEW)
     refused(
         lab1,

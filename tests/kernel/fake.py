@@ -97,12 +97,12 @@ class FakeKernel:
 
     # --- kernel.protocol.Kernel --------------------------------------------------------------
 
-    def check(self) -> None:
+    def check(self, takeover: bool = False) -> None:
         if not self.root:
             raise PrivilegeError("changing the scheduler needs root")
         self.sched_state()
         self.check_isolation()
-        if self.foreign:
+        if self.foreign and not takeover:
             raise ConflictError(f"another scheduler is attached: {self.foreign}")
 
     def sched_state(self) -> SchedState:
