@@ -91,6 +91,8 @@ def _report(
     if pending is not None and request.confirm_within_ns:
         within = format_duration(request.confirm_within_ns)
         lines.append(f"`schedctl confirm` within {within} keeps it; otherwise what ran before comes back")
+    elif request.standing is not None:
+        lines.append(f"{paths.standing_file()} names it from now on")
     return Report(
         text="\n".join([*lines, *outside_lines(said.outside)]),
         data={

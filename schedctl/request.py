@@ -48,8 +48,10 @@ def who_is(pid: int, uid: int) -> Who:
         found = int(Path(f"/proc/{pid}/loginuid").read_text())
         login_uid = None if found == _NO_LOGIN else found
     with suppress(OSError):
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-        command = " ".join(word.decode(errors="replace") for word in words)[:_MAX_COMMAND]
+        words = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").rstrip("\0").split("\0")
+        if len(words) > 1 and "python" in words[0] and words[1].startswith("/"):
+            words = words[1:]  # a script's interpreter is not what anybody has typed
+        command = " ".join(words)[:_MAX_COMMAND]
     return Who(uid, login_uid, command)
 
 

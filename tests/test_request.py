@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from schedctl.errors import InternalError, Problem, UsageError
 from schedctl.report import Report, envelope, report_from
-from schedctl.request import Request, Verb, myself
+from schedctl.request import Request, Verb, Who, myself, who_is
 from schedctl.selected import Choice, Selected
 
 WHOLE = Request(
@@ -86,10 +88,15 @@ def test_what_is_wrong_is_said(document: object, said: str) -> None:
     assert said in caught.value.message
 
 
-def test_who_asks() -> None:
+def test_who_asks(tmp_path: Path) -> None:
     who = myself()
     assert who.uid == os.getuid()
     assert "python" in who.command
+    script = tmp_path / "schedctl"
+    script.write_text("input()")
+    with subprocess.Popen([sys.executable, script, "apply", "two  words"], stdin=subprocess.PIPE) as process:
+        assert who_is(process.pid, 0) == Who(0, who.login_uid, f"{script} apply two  words")
+        process.communicate(b"\n")
 
 
 def test_a_report_survives_its_envelope() -> None:

@@ -14,7 +14,7 @@ _TOO_STRICT = "confidentiality"
 
 def sched_ext(seen: Evidence) -> Iterator[Finding]:
     kernel = seen.facts.kernel
-    yield _need(seen, "sched_ext", f"Linux {kernel.release} has sched_ext, which is {kernel.sched_ext}")
+    yield _need(seen, "sched_ext", f"Linux {kernel.release} has sched_ext (its state: {kernel.sched_ext})")
 
 
 def command_line(seen: Evidence) -> Iterator[Finding]:
@@ -74,12 +74,12 @@ def other_scheduler(seen: Evidence) -> Iterator[Finding]:
             "scheduler",
             Result.PROBLEM,
             f"another sched_ext scheduler is attached: {seen.foreign}",
-            "stop it first; `schedctl apply` leaves it alone",
+            "stop it first; `schedctl apply` leaves it alone, `schedctl apply --takeover` ends it",
             ConflictError.exit_code,
         )
     else:
-        state = "schedctl's is" if seen.ours else "none is"
-        yield Finding("scheduler", Result.OK, f"no other sched_ext scheduler is attached, {state}")
+        state = "schedctl's scheduler is attached" if seen.ours else "no sched_ext scheduler is attached"
+        yield Finding("scheduler", Result.OK, state)
 
 
 def pins(seen: Evidence) -> Iterator[Finding]:

@@ -92,7 +92,11 @@ def rt_throttling(seen: Evidence) -> Iterator[Finding]:
         )
     elif seen.rt_runtime_us is not None:
         us = seen.rt_runtime_us
-        yield Finding("rt-throttling", Result.OK, f"real-time threads get at most {us} us of their period")
+        yield Finding(
+            "rt-throttling",
+            Result.OK,
+            f"SCHED_FIFO and SCHED_RR get at most {us} us of each kernel.sched_rt_period_us",
+        )
 
 
 def host(seen: Evidence) -> Iterator[Finding]:

@@ -60,7 +60,11 @@ def _template(unit: str) -> str | None:
 
 @lru_cache(MAX_UNITS)  # of a profile that is edited most names stay
 def _close_unit(name: str, known: tuple[str, ...]) -> str | None:
-    return next(iter(difflib.get_close_matches(name, known, 1, 0.85)), None)
+    # without their type, which makes any two alike
+    stem, _, kind = name.rpartition(".")
+    stems = [other.removesuffix(f".{kind}") for other in known if other.endswith(f".{kind}")]
+    close = difflib.get_close_matches(stem, stems, 1, 0.8)
+    return f"{close[0]}.{kind}" if close else None
 
 
 class Accounts:

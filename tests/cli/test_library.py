@@ -163,7 +163,8 @@ def test_persist_is_the_standing_choice(layered: Run, monkeypatch: pytest.Monkey
     monkeypatch.setattr(real, "RealKernel", lambda: kernel)
     paths.standing_file().write_text("# chosen by hand\nprofile: good  # for now\ntags: [web]\n")
     assert layered("apply", "good")[0] == 0
-    assert layered("apply", "--persist", "mine")[0] == 0
+    code, said, _ = layered("apply", "--persist", "mine")
+    assert (code, said.splitlines()[-1]) == (0, f"{paths.standing_file()} names it from now on")
     assert paths.standing_file().read_text() == "# chosen by hand\nprofile: mine  # for now\ntags: [web]\n"
     found = rows(layered)["mine"]
     assert (found["standing"], found["selected"], found["running"]) == (True, True, True)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,9 +42,14 @@ def test_a_profile_resolves_for_that_machine() -> None:
 
 
 def test_a_unit_that_is_nearly_one_of_that_machine() -> None:
-    units = "ngnix.service", "[sshd.service, ssh.service]", "getty@tty1.service", "mine.service"
+    units = (
+        *("ngnix.service", "[sshd.service, ssh.service]", "getty@tty1.service", "mine.service"),
+        "systemd-resolved.service",
+    )
     items = "".join(f"  c{i}: {{match: [{{unit: {unit}}}]}}\n" for i, unit in enumerate(units))
-    found = assignment(f"classes:\n{items}", load_facts(TWO_SOCKETS)).problems
+    facts = load_facts(TWO_SOCKETS)
+    facts = replace(facts, units=(*facts.units, "systemd-bsod.service"))
+    found = assignment(f"classes:\n{items}", facts).problems
     assert [(p.severity, p.message, p.hint) for p in found] == [
         ("warning", "this host has no unit 'ngnix.service'", "did you mean 'nginx.service'?")
     ]
