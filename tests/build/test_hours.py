@@ -58,21 +58,22 @@ def test_the_first_hour_of_a_desktop(lab: Guest) -> None:
 
 @pytest.fixture
 def server(lab: Guest) -> Iterator[Guest]:
-    """With a service, and nothing attached."""
-    lab.sh("schedctl detach; systemd-run --quiet --unit=api sleep infinity")
+    """With a service that does something now and then, and nothing attached."""
+    lab.sh("schedctl detach; systemd-run --quiet --unit=api sh -c 'while sleep 1; do :; done'")
     yield lab
     lab.sh("systemctl stop api; rm -f api.plan status.json")
 
 
 def test_the_first_hour_of_a_server(server: Guest) -> None:
     said = typed(server, "server", "SSH_CONNECTION='192.0.2.1 1024 192.0.2.2 22'")
-    assert re.search(r" sleep +api.service ", said["schedctl match unit=api.service"])
+    assert re.search(r" sh +api.service ", said["schedctl match unit=api.service"])
     assert "proven: api[1], api[2]; not known for level 4 and below" in said["schedctl analyze api"]
     assert "confirmed: profile api stays" in said["schedctl apply ./api.plan"]
     explained = said['schedctl explain "$(systemctl show -P MainPID api.service)"']
     assert "class api, level 5, by profile api" in explained
     status = json.loads(server.vm.get("/root/status.json"))
-    assert (status["profile"], status["classes"]["api"]["threads"]) == ("api", 1)
+    assert status["profile"] == "api"
+    assert status["classes"]["api"]["threads"] > 0
     assert re.search(r" api +\w+ +confirmed ", said["schedctl history"])
     assert "rolled back to number 1: profile api" in said["schedctl rollback"]
     assert re.search(r"^api +5 ", said["schedctl status"], re.MULTILINE)
