@@ -84,6 +84,15 @@ def format_duration(ns: int) -> str:
     return f"{ns}ns"
 
 
+def rounded_duration(ns: int) -> str:
+    """Three figures are enough for a person: 45211552 -> "45.2ms"."""
+    for unit in ("s", "ms", "us"):
+        value = ns / _UNITS[unit]
+        if value >= 1:
+            return f"{value:.3g}{unit}" if value < 999.5 else f"{value:.0f}{unit}"
+    return f"{ns}ns"
+
+
 def format_share(share: Fraction) -> str:
     """1/10 -> "10%"."""
     percent = share * 100

@@ -13,6 +13,7 @@ from schedctl.cli.waits import wait_lines
 from schedctl.ejections import ejections_lines
 from schedctl.inquiry import other_version
 from schedctl.observe import Observation, Owner
+from schedctl.quantity import rounded_duration
 
 _WIDTH = 99
 _TIMES = ("p50", "p99", "max")
@@ -165,11 +166,7 @@ def _count(number: int) -> str:
 
 
 def _upper(bounds: Sequence[int | None]) -> str:
-    """Three figures are enough for a person."""
     low, high = bounds
     assert low is not None
     ns, more = (low, ">") if high is None else (high, "")
-    for unit_ns, unit in ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")):
-        if ns >= unit_ns:
-            return f"{more}{ns / unit_ns:.3g}{unit}"
-    return f"{more}{ns}ns"
+    return more + rounded_duration(ns)

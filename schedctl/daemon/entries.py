@@ -10,7 +10,7 @@ from schedctl.image.task import Event, EventKind
 from schedctl.log import Priority, log
 from schedctl.messages import Kind
 from schedctl.printable import shown
-from schedctl.quantity import format_duration
+from schedctl.quantity import rounded_duration
 
 # At most one entry per class and kind in this time.
 WINDOW_S = 10.0
@@ -99,7 +99,7 @@ _SENTENCES = {
 def _say(key: Key, event: Event, count: int) -> None:
     kind, class_name = key
     sentence, comm = _SENTENCES[kind], shown(event.comm)
-    value, who = format_duration(event.value), f"thread {event.tid} ({comm})"
+    value, who = rounded_duration(event.value), f"thread {event.tid} ({comm})"
     if count == 1:
         text = f"class {class_name}: {who} {sentence.one.format(value=value)}"
     else:

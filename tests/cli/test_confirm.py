@@ -46,7 +46,7 @@ def test_the_old_policy_comes_back_though_the_command_was_killed(lab: Guest) -> 
     stale = lab.schedctl("apply", "/root/a.plan")
     assert stale["exit"] == 75
     assert "classes.first.level: 6 -> 5" in stale["problems"][0]["message"]
-    lab.sh("pkill -KILL -f '[a]pply new'; pkill -x sleep; ! pgrep -f '[a]pply new'")
+    lab.sh("pkill -KILL -f '[a]pply new'; pkill -x sleep; while pgrep -f '[a]pply new'; do sleep 0.2; done")
     eventually(lab, lambda: runs(lab, "old"), 120)
     assert result(lab) == ("new", "unconfirmed")
     assert lab.schedctl("confirm")["exit"] in (0, 75)

@@ -16,6 +16,7 @@ from schedctl.quantity import (
     parse_duration_ns,
     parse_period_ns,
     parse_share,
+    rounded_duration,
 )
 
 PARSERS: tuple[Callable[[str], object], ...] = (parse_duration_ns, parse_period_ns, parse_share)
@@ -122,3 +123,18 @@ def test_any_text_is_a_quantity_or_refused(parse: Callable[[str], object], text:
     assert value >= 0
     shown = format_share(value) if isinstance(value, Fraction) else format_duration(value)
     assert shown.isascii()
+
+
+@pytest.mark.parametrize(
+    ("ns", "text"),
+    [
+        (0, "0ns"),
+        (999, "999ns"),
+        (5000, "5us"),
+        (999_700, "1000us"),
+        (45_211_552, "45.2ms"),
+        (3 * 10**12, "3000s"),
+    ],
+)
+def test_a_duration_for_people(ns: int, text: str) -> None:
+    assert rounded_duration(ns) == text
