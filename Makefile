@@ -131,7 +131,8 @@ build/faulty/%/main.bpf.o: $(BPF)/main.bpf.o Makefile
 
 # --- checks ---------------------------------------------------------------------------------------
 
-.PHONY: check-fast check lint lab fuzz mutants timings soak faults demo fresh bench docs-bench docs-features docs-profile
+.PHONY: check-fast check lint lab fuzz mutants timings soak endure faults demo fresh bench docs-bench docs-features \
+	docs-profile
 check-fast: build ## linters, types, unit and property tests; no virtual machine, under 60 s
 	@echo "==> linters and tests without a virtual machine"
 	@$(PYTEST) -m "not lab"
@@ -160,6 +161,11 @@ timings: build ## how long Python takes for an edit, status and --help; output i
 soak: host-lab build ## 10 minutes of hostile load per order, on two CPUs; output in docs/results/soak.txt
 	@$(LAB)
 	@tests/build/record soak $(VENV)/bin/python -m tests.sched.soak $(MINUTES)
+
+# A part of it: PARTS='edits swaps=4'.
+endure: host-lab build faulty ## what edits, flips and swaps cost and leave behind; output in docs/results/endure.txt
+	@$(LAB)
+	@tests/build/record endure $(VENV)/bin/python -m tests.endure $(PARTS)
 
 faults: host-lab build ## a fault at every step of every change, some minutes; output in docs/results/faults.txt
 	@tests/lab/bootstrap

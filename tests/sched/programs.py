@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 COMPILE = ("gcc", "-O1", "-Wall", "-Wextra", "-Werror", "-static", "-pthread")
 SOURCES = Path(__file__).parent / "load"
-PROGRAMS = ("actors", "classes", "crowd", "forks", "hostile", "jobs", "order", "share", "wake")
+PROGRAMS = ("actors", "classes", "crowd", "forks", "hostile", "jobs", "order", "policies", "share", "wake")
 
 
 def build(name: str, folder: Path = SOURCES) -> Path:
