@@ -131,6 +131,8 @@ _EVENTS: list[type[FileSystemEvent]] = [
     # watchdog 7 tells a new owner or mode apart
     *filter(None, [getattr(watchdog.events, "FileAttribEvent", None)]),
 ]
+# watchdog 6 keeps what it knows of each rename as long as it watches the folder.
+_MOST_EVENTS = 1000
 
 
 class Watcher:
@@ -142,14 +144,16 @@ class Watcher:
         self._observer.start()
         self._watched: frozenset[tuple[Path, int]] = frozenset()
         self._files = Followed(frozenset(), frozenset())
+        self._seen = 0
 
     def watch(self, files: Followed) -> None:
         """Watch exactly these; a folder that was replaced by another of its name is watched anew."""
         self._files = files
         wanted = frozenset((path, path.stat().st_ino) for path in map(_existing, files.to_watch()))
-        if wanted == self._watched:
+        if wanted == self._watched and self._seen < _MOST_EVENTS:
             return
         self._observer.unschedule_all()
+        self._seen = 0
         self._watched = wanted
         for path, _ in sorted(wanted):
             try:
@@ -159,6 +163,7 @@ class Watcher:
                 log(f"cannot watch {path}: {error}; edits take longer", "unwatched", Priority.WARNING)
 
     def _put(self, path: Path) -> None:
+        self._seen += 1
         if self._files.concerns(path):
             self._queue.put(Trigger.FILES)
 

@@ -14,6 +14,7 @@ from queue import Empty
 
 import pytest
 
+from schedctl.daemon import triggers
 from schedctl.daemon.files import Followed
 from schedctl.daemon.triggers import PAUSES_S, Trigger, TriggerQueue, Watcher
 
@@ -106,5 +107,32 @@ def test_readers_wake_nobody_and_writers_do(queue: TriggerQueue, tmp_path: Path)
             time.sleep(0.7)
             while not queue.empty():
                 queue.get()
+    finally:
+        watcher.stop()
+
+
+def test_watches_are_renewed_after_so_many_events(
+    queue: TriggerQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or watchdog 6 keeps something for each rename that there was."""
+    monkeypatch.setattr(triggers, "_MOST_EVENTS", 3)
+    followed, file = Followed(frozenset({tmp_path}), frozenset()), tmp_path / "a.yaml"
+    watcher = Watcher(queue)
+    try:
+        watcher.watch(followed)
+        (first,) = watcher._observer.emitters
+        watcher.watch(followed)
+        assert watcher._observer.emitters == {first}
+        for text in "xyz":
+            (tmp_path / "new").write_text(text)
+            (tmp_path / "new").rename(file)
+            assert queue.get(5) is Trigger.FILES
+        time.sleep(0.7)
+        watcher.watch(followed)
+        assert first not in watcher._observer.emitters
+        while not queue.empty():
+            queue.get()
+        file.write_text("edited")
+        assert queue.get(5) is Trigger.FILES
     finally:
         watcher.stop()

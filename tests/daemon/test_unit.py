@@ -117,7 +117,7 @@ def test_doctor_where_all_is_well(lab1: Guest) -> None:
     wrong = [entry for entry in document["findings"] if entry["result"] not in ("ok", "note")]
     assert wrong == []
     said = {entry["check"]: entry["message"] for entry in document["findings"]}
-    assert "which is enabled" in said["sched_ext"]
+    assert "its state: enabled" in said["sched_ext"]
     assert "runs, also after a boot" in said["unit"]
     plain = lab1.run("cd /tmp && setpriv --reuid 1000 --clear-groups schedctl doctor")
     assert (plain.status, plain.stderr) == (0, "")

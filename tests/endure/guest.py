@@ -13,9 +13,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
+from unittest import mock
 
 from schedctl.image.abi import encode
-from schedctl.kernel.protocol import NR_SLOTS, SwapReport, nothing
+from schedctl.kernel import swap
+from schedctl.kernel.pins import Pins
+from schedctl.kernel.protocol import NR_SLOTS, SwapReport
 from schedctl.kernel.real import RealKernel
 from schedctl.observe import Live, Observation, observe
 from schedctl.paths import bpf_object
@@ -187,14 +190,17 @@ class Swapped(RealKernel):
         self._load = load
         self.report: SwapReport | None = None
 
-    def swap(self, policy: bytes, before_detach: Callable[[], None] = nothing) -> SwapReport:
-        def begin() -> None:
+    def swap(self, policy: bytes) -> SwapReport:
+        detach = swap.detach_link
+
+        def begin(pins: Pins) -> None:
             self._load.go_on()
             time.sleep(WORK_S)
-            before_detach()
+            detach(pins)
 
         self._load.rest()
-        self.report = super().swap(policy, begin)
+        with mock.patch.object(swap, "detach_link", begin):
+            self.report = super().swap(policy)
         return self.report
 
 
