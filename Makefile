@@ -109,7 +109,7 @@ $(TEXTS)/made: $(TEXT_SOURCES)
 LAB := tests/lab/bootstrap && packaging/deb lab
 
 # Objects for the tests of swap and ejection, see bpf/fault.bpf.h: never installed.
-FAULTS := other:0 by-name:1 init:2 verifier:3
+FAULTS := other:0 by-name:1 init:2
 .PHONY: faulty
 faulty: bpf
 	@$(foreach fault,$(FAULTS),$(MAKE) -s build/faulty/$(firstword $(subst :, ,$(fault)))/main.bpf.o \

@@ -11,7 +11,6 @@
 /* Values of SCHEDCTL_FAULTS; 0 is just another object. */
 #define FAULT_BY_NAME 1 /* threads of certain names misbehave */
 #define FAULT_INIT 2 /* the kernel accepts it, and ops.init fails */
-#define FAULT_VERIFIER 3 /* the verifier refuses it */
 
 #ifdef SCHEDCTL_FAULTS
 /* the sooner a stall shows, the sooner a test ends; the others only have to be other objects */
@@ -39,8 +38,6 @@ static inline bool fault_enqueue(struct task_struct *p, u64 enq_flags)
 
 static inline s32 fault_init(void)
 {
-	if (SCHEDCTL_FAULTS == FAULT_VERIFIER)
-		return *(volatile s32 *)16;
 	return SCHEDCTL_FAULTS == FAULT_INIT ? -22 : 0;
 }
 #else

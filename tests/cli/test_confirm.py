@@ -51,8 +51,8 @@ def test_the_old_policy_comes_back_though_the_command_was_killed(lab: Guest) -> 
     assert result(lab) == ("new", "unconfirmed")
     assert lab.schedctl("confirm")["exit"] in (0, 75)
     # a real command from another terminal
-    assert lab.schedctl("apply", "new", "--confirm-within", "30s")["pending"]
-    lab.sh("schedctl confirm; sleep 35")
+    assert lab.schedctl("apply", "new", "--confirm-within", "15s")["pending"]
+    lab.sh("schedctl confirm; sleep 16")
     assert runs(lab, "new")
     assert result(lab) == ("new", "confirmed")
     assert lab.schedctl("rollback")["changed"]

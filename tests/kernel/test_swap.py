@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from tests.conftest import Guest
 from tests.kernel import swapped
 from tests.kernel.faulty import replaced
@@ -72,16 +70,14 @@ def test_an_upgrade_keeps_policy_and_figures(lab: Guest) -> None:
         assert lab.sh("ls /sys/fs/bpf").split() == ["schedctl"]
 
 
-@pytest.mark.parametrize(
-    ("name", "why"), [("init", "the kernel ended the scheduler at once"), ("verifier", "the kernel refused")]
-)
-def test_a_broken_object_leaves_the_old_one(lab: Guest, name: str, why: str) -> None:
+def test_a_broken_object_leaves_the_old_one(lab: Guest) -> None:
+    """The verifier has let it pass, so the old one is gone by then."""
     lab.apply(PROFILE)
-    with under_load(lab), replaced(lab, name):
+    with under_load(lab), replaced(lab, "init"):
         before = counts(lab)
         result = lab.schedctl("apply", "-", stdin="/root/profile")
         assert result["exit"] == 1
-        assert why in result["problems"][0]["message"]
+        assert "the kernel ended the scheduler at once" in result["problems"][0]["message"]
         print(result["problems"][0]["message"])
         lab.sh("sleep 1")
         after = counts(lab)
