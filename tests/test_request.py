@@ -93,8 +93,11 @@ def test_who_asks(tmp_path: Path) -> None:
     assert who.uid == os.getuid()
     assert "python" in who.command
     script = tmp_path / "schedctl"
-    script.write_text("input()")
-    with subprocess.Popen([sys.executable, script, "apply", "two  words"], stdin=subprocess.PIPE) as process:
+    script.write_text("print(flush=True); input()")
+    argv = [sys.executable, str(script), "apply", "two  words"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # a program that is about to start has no words yet
         assert who_is(process.pid, 0) == Who(0, who.login_uid, f"{script} apply two  words")
         process.communicate(b"\n")
 
