@@ -35,6 +35,8 @@ WHOLE_CPU = "whole_cpu"
 class ProfileAnalysis:
     domain: Domain
     result: Analysis
+    of_threads: Analysis
+    """The same with a row per thread where `result` has one per class."""
 
     @property
     def verdict(self) -> Verdict:
@@ -44,14 +46,13 @@ class ProfileAnalysis:
 def analyze_profile(assignment: Assignment) -> ProfileAnalysis:
     """The tests that count for a profile on this host; pure."""
     domain = domain_of(assignment)
-    tests = tuple(
-        _by_class(domain, test)
-        for test in profile_tests(domain.found, domain.all_cpus, domain.unproven_level)
-    )
+    tests = tuple(profile_tests(domain.found, domain.all_cpus, domain.unproven_level))
     verdict = decide(tests)
     if verdict is Verdict.SCHEDULABLE and domain.silent:
         verdict = Verdict.UNKNOWN
-    return ProfileAnalysis(domain, analyze_tests(domain.found, tests, verdict, domain.assumptions))
+    of_threads = analyze_tests(domain.found, tests, verdict, domain.assumptions)
+    result = replace(of_threads, tests=tuple(_by_class(domain, test) for test in tests))
+    return ProfileAnalysis(domain, result, of_threads)
 
 
 def profile_tests(found: TaskSet, all_cpus: int, unproven_level: int = 0) -> Iterator[TestResult]:

@@ -114,7 +114,7 @@ def _blocked(
     for resource in assignment.resources:
         held = {name: ns for user, ns in resource.hold_ns for name in names[user]}
         reached = (levels[task.name] for task in tasks if task.level <= (resource.ceiling or 0))
-        resources.append(Resource(resource.name, held, resource.inside, max(reached, default=0)))
+        resources.append(Resource(resource.name, held, resource.inside, max(reached, default=-1)))
     return with_blocking(tasks, blocking(resources, levels, Protocol.INHERITANCE))
 
 

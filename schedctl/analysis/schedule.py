@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The schedule after the critical instant, for a picture: every task released at 0, as often as it may be.
 
-One task is looked at, the one with the least slack; what can block it runs first. Under a supply of
-less than a whole CPU nothing runs during its longest delay, and then everything as much slower as the
-rate says.
+The first job of each is as late as its jitter allows, the later ones are not. The jobs of one task run
+one after the other, also where CPUs are idle. One task is looked at, the one with the least slack; what
+can block it runs first. Under a supply of less than a whole CPU nothing runs during its longest delay,
+and then everything as much slower as the rate says.
 """
 
 from __future__ import annotations
@@ -52,13 +53,17 @@ class Schedule:
 @dataclass(slots=True, eq=False)
 class _Job:
     task: Task
-    release_ns: int
+    arrival_ns: int
     left_ns: int
     blocking: bool = False
 
     @property
+    def release_ns(self) -> int:
+        return max(0, self.arrival_ns)
+
+    @property
     def due_ns(self) -> int:
-        return self.release_ns + self.task.deadline_ns - self.task.jitter_ns
+        return self.arrival_ns + self.task.deadline_ns
 
     def urgency(self, scheduler: Scheduler) -> tuple[int, ...]:
         due = self.due_ns if scheduler is Scheduler.EDF else 0
@@ -91,7 +96,7 @@ def _focus(found: TaskSet, result: Analysis) -> Task:
 
 def _until(tasks: Sequence[Task]) -> int:
     until = min(_SPAN * max(task.period_ns for task in tasks), 2 * max(task.deadline_ns for task in tasks))
-    while sum(until // task.period_ns + 1 for task in tasks) > MAX_JOBS and until > 1:
+    while sum((until + task.jitter_ns) // task.period_ns + 1 for task in tasks) > MAX_JOBS and until > 1:
         until = until * 3 // 4
     return until
 
@@ -100,8 +105,8 @@ def _jobs(found: TaskSet, focus: Task, until: int) -> Iterator[_Job]:
     rate = found.supply.rate
     for task in found.tasks:
         work = int(-(-Fraction(task.wcet_ns) / rate // 1))
-        for release in range(0, until, task.period_ns):
-            yield _Job(task, release, work)
+        for arrival in range(-task.jitter_ns, until, task.period_ns)[:MAX_JOBS]:
+            yield _Job(task, arrival, work)
     if focus.blocking_ns:
         yield _Job(focus, 0, int(-(-Fraction(focus.blocking_ns) / rate // 1)), blocking=True)
 
@@ -116,7 +121,7 @@ def _run(found: TaskSet, waiting: list[_Job], until: int) -> Iterator[Segment]:
         if not ready and not waiting:
             return
         ready.sort(key=lambda job: job.urgency(found.scheduler))
-        running = ready[: found.cpus]
+        running = _firsts(ready)[: found.cpus]
         until_next = [job.left_ns for job in running] + [until - time]
         if waiting:
             until_next.append(waiting[-1].release_ns - time)
@@ -128,6 +133,14 @@ def _run(found: TaskSet, waiting: list[_Job], until: int) -> Iterator[Segment]:
             yield Segment(job.task.name, time, time + step, job.blocking, job.left_ns > 0, late)
         ready = [job for job in ready if job.left_ns]
         time += step
+
+
+def _firsts(ready: Sequence[_Job]) -> list[_Job]:
+    """Of each task the job that goes first."""
+    firsts: dict[str, _Job] = {}
+    for job in ready:
+        firsts.setdefault(job.task.name, job)
+    return list(firsts.values())
 
 
 def merged(segments: Sequence[Segment]) -> list[Segment]:

@@ -36,13 +36,14 @@ def run(args: argparse.Namespace) -> Report:
     prepared = compiled(loaded.profile, args.facts)
     analysis = analyze_profile(prepared.assignment)
     found, result = analysis.domain.found, analysis.result
+    _draw(args, found, analysis.of_threads)
     said: tuple[str, ...] = ()
     if args.explain and found.tasks:
         options, more = profile_changes(analysis.domain), profile_cpus(analysis.domain)
         said = tuple(sentences(found, options, result.verdict, more))
     data = {"profile": loaded.profile.name, **result.to_document()}
     text = [*lines(found, result, said)] if found.tasks else [*nothing_said(analysis.domain)]
-    return _report(args, found, result, text, data, said, prepared.problems)
+    return _report(args, result, text, data, said, prepared.problems)
 
 
 def _taskset(args: argparse.Namespace) -> Report:
@@ -51,25 +52,28 @@ def _taskset(args: argparse.Namespace) -> Report:
     stdin = sys.stdin.buffer.read(MAX_BYTES + 1) if args.taskset == STDIN else None
     found = load_taskset(Path(args.taskset), stdin)
     result = analyze(found)
+    _draw(args, found, result)
     said = advice(found, result) if args.explain else ()
-    return _report(args, found, result, [*lines(found, result, said)], result.to_document(), said, ())
+    return _report(args, result, [*lines(found, result, said)], result.to_document(), said, ())
 
 
-def _report(
-    args: argparse.Namespace,
-    found: TaskSet,
-    result: Analysis,
-    text: Sequence[str],
-    data: dict[str, Any],
-    said: Sequence[str],
-    problems: tuple[Problem, ...],
-) -> Report:
+def _draw(args: argparse.Namespace, found: TaskSet, result: Analysis) -> None:
     if args.plot is not None:
         if not found.tasks:
             raise UsageError("there is nothing to draw: no class says runtime, period and threads")
         from schedctl.analysis.plot import write_plot  # matplotlib
 
         write_plot(Path(args.plot), found, result)
+
+
+def _report(
+    args: argparse.Namespace,
+    result: Analysis,
+    text: Sequence[str],
+    data: dict[str, Any],
+    said: Sequence[str],
+    problems: tuple[Problem, ...],
+) -> Report:
     if args.explain:
         data = {**data, "advice": list(said)}
     return Report("\n".join(text), data, exit_code=EXITS[result.verdict], problems=problems)

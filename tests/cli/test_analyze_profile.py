@@ -70,6 +70,7 @@ def test_a_picture_of_a_profile(run: Run, facts: str, tmp_path: Path) -> None:
     picture = tmp_path / "a.svg"
     assert run("analyze", "-", "--facts", facts, "--plot", str(picture), stdin=HEAD + FITS)[0] == 0
     assert "run.motor." in picture.read_text()
+    assert "least slack: motor" in picture.read_text()
     silent = HEAD + classes(game="level: 5")
     assert run("analyze", "-", "--facts", facts, "--plot", str(picture), stdin=silent)[0] == 64
 
