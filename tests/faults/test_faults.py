@@ -73,7 +73,7 @@ def test_a_part_of_the_faults_on_the_real_kernel(lab: Guest) -> None:
     """And no step is new, or gone: the list is what is tested."""
     send(lab.vm)
     names = ("change",)
-    found = strike(lab.vm, 29, names, timeout=400)
+    found = strike(lab.vm, 11, names, timeout=400)
     traced = [document for document in found if "steps" in document]
     assert [document["scenario"] for document in traced] == list(names)
     for document in traced:
