@@ -133,7 +133,7 @@ build/faulty/%/main.bpf.o: $(BPF)/main.bpf.o Makefile
 
 .PHONY: check-fast check lint lab fuzz mutants timings soak endure faults demo fresh bench docs-bench docs-features \
 	docs-profile
-check-fast: build ## linters, types, unit and property tests; no virtual machine, under 60 s
+check-fast: build ## linters, types, unit and property tests; no virtual machine, about two minutes
 	@echo "==> linters and tests without a virtual machine"
 	@$(PYTEST) -m "not lab"
 

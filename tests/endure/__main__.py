@@ -73,7 +73,6 @@ def verdict(part: str, wrong: Sequence[str], text: str) -> bool:
 
 def edits(machines: Lab, count: int) -> bool:
     """From the rename of a profile to the first wake-up that is decided by it."""
-    guest = machines.guest(CONFIGS["lab1"])
     say(f"edits: one CPU, icount; a thread of the edited class sleeps for {us(PROBE_US * 1000)} on average")
     wrong = []
     for spinners in (0, SPINNERS):
