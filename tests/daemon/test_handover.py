@@ -13,6 +13,8 @@ from tests.daemon.test_service import events, eventually, journal, start
 
 ROOT = Path(__file__).resolve().parents[2]
 CATALOG = "units/schedctl.catalog"
+# The service manager would end a daemon that hangs after 30 s, which a busy host's guest has soon had.
+PATIENT = "/run/systemd/system/schedctld.service.d/patient.conf"
 AS_PLAIN = "cd /tmp && setpriv --reuid 1000 --regid 1000 --clear-groups schedctl"
 
 
@@ -59,6 +61,9 @@ def test_status_of_a_plain_user_with_and_without_the_daemon(lab1: Guest) -> None
 
 
 def test_a_daemon_that_hangs_hangs_no_command(lab1: Guest) -> None:
+    lab1.sh(f"mkdir -p {Path(PATIENT).parent}")
+    lab1.vm.put(PATIENT, "[Service]\nWatchdogSec=0\n")
+    lab1.sh("systemctl daemon-reload")
     start(lab1)
     lab1.sh("systemctl kill -s STOP schedctld")
     try:
@@ -72,6 +77,6 @@ def test_a_daemon_that_hangs_hangs_no_command(lab1: Guest) -> None:
         assert (result["exit"], result["state"]) == (0, "disabled")
         assert result["problems"][0]["severity"] == "warning"
     finally:
-        lab1.sh("systemctl kill -s CONT schedctld")
+        lab1.sh(f"systemctl kill -s CONT schedctld; rm {PATIENT}; systemctl daemon-reload")
     eventually(lab1, lambda: events(lab1)[-1] == "idle")
     assert lab1.status()["state"] == "disabled"
