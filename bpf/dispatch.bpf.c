@@ -89,10 +89,10 @@ __noinline int look(struct heads *heads, u32 domain, u32 queue, u64 now)
 	return 1;
 }
 
-/* From where a thread waited to the queue of the level that it has now. */
-static void lift(struct heads *heads, u64 now)
+/* From where a thread waited to the queue of the level that it has now. Not static: see look(). */
+__noinline int lift(struct heads *heads, u64 now)
 {
-	struct task_struct *p = bpf_task_from_pid(heads->late_pid);
+	struct task_struct *p = heads ? bpf_task_from_pid(heads->late_pid) : NULL;
 	struct task_ctx *taskc = p ? lookup_task(p) : NULL;
 
 	if (p && taskc) {
@@ -101,6 +101,7 @@ static void lift(struct heads *heads, u64 now)
 	}
 	if (p)
 		bpf_task_release(p);
+	return 0;
 }
 
 static void look_at_queues(struct heads *heads, s32 cpu, u64 now)

@@ -146,7 +146,7 @@ static void unpark(struct bpf_iter_scx_dsq *it, struct task_struct *p, u64 now)
 	offer(p, taskc);
 }
 
-__hidden void unpark_due(s32 cpu, struct cpu_ctx *cpuc, u64 now)
+__noinline int unpark_due(s32 cpu, struct cpu_ctx *cpuc __arg_nonnull, u64 now)
 {
 	u32 nr = opaque_zero; /* not known to the verifier, or it would walk each value */
 	struct task_struct *p = NULL;
@@ -162,6 +162,7 @@ __hidden void unpark_due(s32 cpu, struct cpu_ctx *cpuc, u64 now)
 	cpuc->park_at = 0;
 	if (next)
 		wait_for(cpuc, time_before(now, next) ? next : now + RUN_MIN_NS);
+	return 0;
 }
 
 __hidden void note_demoted(struct task_struct *p, const struct task_ctx *taskc)
@@ -185,7 +186,7 @@ __hidden void note_demoted(struct task_struct *p, const struct task_ctx *taskc)
 }
 
 /* From the fair queue to that of its level; where it does not wait there, it has seen to itself. */
-static void restore(u32 pid, u64 now)
+__noinline int restore(u32 pid, u64 now)
 {
 	struct task_struct *p = bpf_task_from_pid(pid);
 	struct task_ctx *taskc = p ? lookup_task(p) : NULL;
@@ -200,9 +201,10 @@ static void restore(u32 pid, u64 now)
 	}
 	if (p)
 		bpf_task_release(p);
+	return 0;
 }
 
-__hidden void restore_due(struct cpu_ctx *cpuc, u64 now)
+__noinline int restore_due(struct cpu_ctx *cpuc __arg_nonnull, u64 now)
 {
 	u64 next = 0;
 	u32 i;
@@ -225,6 +227,7 @@ __hidden void restore_due(struct cpu_ctx *cpuc, u64 now)
 	cpuc->demote_at = next;
 	if (next)
 		arm(cpuc, next);
+	return 0;
 }
 
 __hidden void drain_parked(s32 cpu)

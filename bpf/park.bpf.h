@@ -19,14 +19,14 @@ void forget_timer(struct cpu_ctx *cpuc);
  */
 bool park(struct task_struct *p, struct task_ctx *taskc, u64 enq_flags);
 
-/* Bring back those of `cpu` whose time has come; from ops.dispatch. */
-void unpark_due(s32 cpu, struct cpu_ctx *cpuc, u64 now);
+/* Bring back those of `cpu` whose time has come; from ops.dispatch. Not static, as what it calls: see look(). */
+int unpark_due(s32 cpu, struct cpu_ctx *cpuc, u64 now);
 
 /* A thread is fair until its next period: remember when that is. */
 void note_demoted(struct task_struct *p, const struct task_ctx *taskc);
 
 /* Give those of this CPU whose time has come their level, if they still wait; from ops.dispatch. */
-void restore_due(struct cpu_ctx *cpuc, u64 now);
+int restore_due(struct cpu_ctx *cpuc, u64 now);
 
 /* Bring back all of a CPU that goes offline. */
 void drain_parked(s32 cpu);

@@ -232,17 +232,18 @@ __hidden void requeue(struct task_struct *p, struct task_ctx *taskc, u64 from)
 	bpf_iter_scx_dsq_destroy(&it);
 }
 
-__hidden void offer(struct task_struct *p, struct task_ctx *taskc)
+__noinline int offer(struct task_struct *p __arg_trusted, struct task_ctx *taskc __arg_nonnull)
 {
 	s32 cpu = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0), retry;
 
 	if (cpu >= 0) {
 		kick(cpu, SCX_KICK_IDLE);
-		return;
+		return 0;
 	}
 	cpu = find_victim(p, taskc, queue_of(taskc), is_bound(p), &retry);
 	if (cpu >= 0 && cpu != (s32)bpf_get_smp_processor_id())
 		kick(cpu, SCX_KICK_PREEMPT);
+	return 0;
 }
 
 static void wait_in_queue(struct task_struct *p, struct task_ctx *taskc, u32 domain, u64 enq_flags)

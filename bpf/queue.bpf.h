@@ -66,7 +66,7 @@ static inline bool may_wait_above(s32 cpu, const struct task_ctx *taskc)
 u32 home_of(struct task_struct *p);
 
 /* A thread has come into its queue from elsewhere: let a CPU know that may take it. */
-void offer(struct task_struct *p, struct task_ctx *taskc);
+int offer(struct task_struct *p, struct task_ctx *taskc);
 
 /* A thread for whose context there was no memory: fair, of nice 0, its time in the CPU's accounts. */
 void enqueue_without_context(struct task_struct *p, u64 enq_flags);
