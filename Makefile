@@ -133,9 +133,9 @@ build/faulty/%/main.bpf.o: $(BPF)/main.bpf.o Makefile
 
 .PHONY: check-fast check lint lab fuzz mutants timings soak endure faults demo fresh bench docs-bench docs-features \
 	docs-profile
-check-fast: build ## linters, types, unit and property tests; no virtual machine, about two minutes
+check-fast: build ## linters, types, unit and property tests; no virtual machine, about a minute
 	@echo "==> linters and tests without a virtual machine"
-	@$(PYTEST) -m "not lab"
+	@$(PYTEST) -n 3 -m "not lab and not long"
 
 check: host-lab build faulty ## everything, in virtual machines with a sched_ext kernel
 	@$(LAB)

@@ -171,6 +171,7 @@ def fresh(host: Host, template: Path) -> Iterator[None]:
     yield
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("begin", "within_ns"), [("running", None), ("detached", MINUTE_NS)])
 def test_a_kill_at_any_place(host: Host, memory: Path, begin: str, within_ns: int | None) -> None:
     host.apply("old")
@@ -320,6 +321,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, number: int) -> Iterator[list[int]]
         yield count
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("begin", "within_ns"), [("running", None), ("detached", MINUTE_NS)])
 def test_a_full_disk_at_the_nth_call(
     host: Host, memory: Path, monkeypatch: pytest.MonkeyPatch, begin: str, within_ns: int | None

@@ -72,6 +72,7 @@ def test_a_kind_is_said_some_times_and_then_summed_up(world: World) -> None:
     assert world.kinds()[-1] == "miss"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("per_second", [10, 1000, 10_000])
 def test_the_rate_is_bounded_whatever_comes(world: World, per_second: int) -> None:
     seconds = 5 * int(WINDOW_S)

@@ -56,6 +56,7 @@ def claims(tasks: list[Task], cpus: int) -> list[tuple[TestResult, Urgency]]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("part", range(PARTS))
 def test_no_accepted_set_misses(part: int) -> None:
     random = Random(part)

@@ -53,6 +53,7 @@ def test_edf_meets_what_fixed_priorities_miss(run: Run) -> None:
     assert names == ["capacity", "edf_utilization", "qpa", "processor_demand", "edf_response_time"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("keys", "exit_code", "names"),
     [
@@ -222,6 +223,7 @@ def test_a_thousand_tasks_in_bounded_time(run: Run, scheduler: str, cpus: int, p
     assert time.process_time() - start < 10  # 5 s on an idle machine
 
 
+@pytest.mark.long
 def test_what_takes_too_long_is_unknown(run: Run) -> None:
     """Next to nothing is left over: the busy period has some 10^8 jobs, and deadlines allow for them."""
     tasks = [

@@ -164,6 +164,7 @@ def test_without_a_daemon_the_command_does_it() -> None:
     assert kernel.running
 
 
+@pytest.mark.long
 def test_a_large_answer_arrives() -> None:
     rules = "\n".join(f"      - {{comm: n{number}}}" for number in range(15_000))
     text = f"schedctl: 1\nname: big\nclasses:\n  game:\n    level: 1\n    match:\n{rules}\n"

@@ -305,6 +305,7 @@ def test_a_thousand_connections_and_garbage() -> None:
         assert served.nr_descriptors() <= before + 3
 
 
+@pytest.mark.long
 def test_a_flood_costs_little() -> None:
     """The cost is bounded by the pauses, not by who asks."""
     with daemon(running) as served:

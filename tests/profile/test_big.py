@@ -17,6 +17,7 @@ from tests.kernel.fake import FakeKernel
 from tests.profile.big import NR_ITEMS, big_profile
 
 
+@pytest.mark.long
 def test_planned_and_applied(tmp_path: Path) -> None:
     path = tmp_path / "big.yaml"
     path.write_text(big_profile())
@@ -37,6 +38,7 @@ def test_planned_and_applied(tmp_path: Path) -> None:
     assert applied - planned < 1
 
 
+@pytest.mark.long
 def test_as_many_items_as_the_language_allows() -> None:
     items = "".join(f"   - {{comm: t{i}}}\n" for i in range(65_500))
     text = f"schedctl: 1\nname: many\nclasses:\n  c:\n   level: 3\n   match:\n{items}"
@@ -46,6 +48,7 @@ def test_as_many_items_as_the_language_allows() -> None:
 LINES = ["    - {{comm: t{i}, nice: 5}}", "  C{i}: {{levl: 9}}", "# {i}", "extends: [a]", ""]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("line", LINES)
 def test_a_hundred_thousand_lines(line: str) -> None:
     """Refused with reasons, in bounded time."""

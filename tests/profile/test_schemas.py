@@ -73,6 +73,7 @@ def test_shipped_profiles_pass_a_foreign_validator() -> None:
     assert foreign("profile", *PROFILES) == set()
 
 
+@pytest.mark.long
 def test_what_a_schema_can_catch_a_foreign_validator_catches() -> None:
     found = foreign("profile", *CASES)
     ours = {path.stem for path in CASES if caught(path)}
