@@ -13,7 +13,7 @@ from schedctl.analysis import domain
 from schedctl.analysis.admission import admit, analyze_profile, profile_cpus
 from schedctl.analysis.domain import domain_of, smallest_cache
 from schedctl.analysis.model import Strength, Verdict
-from schedctl.errors import AdmissionError
+from schedctl.errors import AdmissionError, Problem
 from schedctl.resolve.assignment import Assignment
 from tests.analysis.profiles import classes, host, profile
 from tests.sched.programs import ROOT
@@ -142,7 +142,9 @@ def test_admission() -> None:
     with pytest.raises(AdmissionError) as refused:
         admit(profile("policy: {admission: enforce}\n" + TOO_MUCH))
     assert refused.value.exit_code == 3
-    assert refused.value.message == warning.message
+    said = refused.value
+    assert warning == Problem("warning", "", 0, 0, "", said.message, said.hint)
+    assert (said.hint or "").endswith("; 'admission: warn' applies it all the same")
     assert refused.value.message == (
         "profile a cannot meet its deadlines on one CPU: utilization 11/10 against 89/100,"
         " class video alone asks for 100 % of a CPU (test: capacity)"
@@ -162,9 +164,19 @@ def test_the_suggested_change_is_accepted() -> None:
 
 def test_who_says_nothing_is_never_refused() -> None:
     silent = "policy: {admission: enforce}\n" + classes(game="level: 5")
-    (note,) = admit(profile(silent))
-    assert note.severity == "note"
-    assert "no class with a level says runtime, period and threads" in note.message
+    assert admit(profile(silent)) == (
+        Problem(
+            *("note", "", 0, 0, ""),
+            "deadlines are not checked: no class with a level says runtime, period and threads",
+        ),
+    )
+    half = "policy: {admission: enforce}\n" + FITS + "  game: {match: [{comm: game}], level: 7}\n"
+    assert admit(profile(half)) == (
+        Problem(
+            *("note", "", 0, 0, ""),
+            "it is not known whether all deadlines are met: `schedctl analyze` says what is missing",
+        ),
+    )
     assert admit(profile(classes(game="tier: fair"))) == ()
 
 

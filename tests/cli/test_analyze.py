@@ -53,7 +53,6 @@ def test_edf_meets_what_fixed_priorities_miss(run: Run) -> None:
     assert names == ["capacity", "edf_utilization", "qpa", "processor_demand", "edf_response_time"]
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("keys", "exit_code", "names"),
     [
@@ -201,6 +200,7 @@ def test_words(run: Run) -> None:
     assert run("analyze", "--taskset", "./no/such.json")[0] == 66
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("scheduler", "cpus", "placement"),
     [

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What to change: the searches are exact where numbers are small, and every sentence says what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+import pytest
+
+from schedctl.analysis.advice import (
+    Change,
+    Changes,
+    changes,
+    cpus_needed,
+    largest_wcet,
+    most_members,
+    pinning,
+    sentences,
+    smallest_period,
+)
+from schedctl.analysis.model import Placement, Scheduler, Task, Verdict
+from schedctl.analysis.report import TaskSet
+from schedctl.analysis.supply import DEDICATED, Periodic, Supply
+
+MS = 1_000_000
+Tasks = Sequence[Task]
+
+
+def task(name: str, wcet: int, period: int, deadline: int | None = None, level: int = 1) -> Task:
+    return Task(name, wcet, period, deadline or period, 0, 0, level=level)
+
+
+def task_set(
+    *tasks: Task,
+    cpus: int = 1,
+    scheduler: Scheduler = Scheduler.FIXED_PRIORITY,
+    placement: Placement = Placement.GLOBAL,
+    supply: Supply = DEDICATED,
+) -> TaskSet:
+    return TaskSet(tasks, cpus, scheduler, placement, supply)
+
+
+def wcets_up_to(most: int) -> Callable[[Tasks], bool]:
+    return lambda tasks: all(t.wcet_ns <= most for t in tasks)
+
+
+def periods_from(least: int) -> Callable[[Tasks], bool]:
+    return lambda tasks: all(t.period_ns >= least and t.wcet_ns <= t.deadline_ns for t in tasks)
+
+
+@pytest.mark.parametrize("wcet", [1, 7, 39, 40])
+@pytest.mark.parametrize("most", range(1, 41))
+def test_the_largest_runtime(wcet: int, most: int) -> None:
+    assert largest_wcet([task("a", wcet, 40)], [0], wcets_up_to(most)) == most
+
+
+def test_the_largest_runtime_stays_below_the_deadline_and_the_period() -> None:
+    for period, deadline in ((40, 30), (30, 40)):
+        assert largest_wcet([task("a", 5, period, deadline)], [0], wcets_up_to(1000)) == 30
+
+
+def test_a_large_runtime_is_found_within_a_two_thousandth() -> None:
+    most = 777_777_777
+    found = largest_wcet([task("a", 10**9, 10**10)], [0], wcets_up_to(most))
+    assert found is not None
+    assert most - most // 2000 <= found <= most
+    assert found != most, "no more is looked for than people can use"
+
+
+def test_all_members_change_and_nobody_else() -> None:
+    tasks = [task("a", 9, 40), task("b", 30, 40), task("a2", 9, 40)]
+
+    def fits(changed: Tasks) -> bool:
+        assert [t.name for t in changed] == ["a", "b", "a2"]
+        assert changed[1] == tasks[1]
+        assert changed[0].wcet_ns == changed[2].wcet_ns
+        return changed[0].wcet_ns + changed[2].wcet_ns <= 12 and changed[0].period_ns >= 20
+
+    assert largest_wcet(tasks, [0, 2], fits) == 6
+    tasks = [task("a", 6, 40), task("b", 30, 40), task("a2", 6, 40)]
+    assert smallest_period(tasks, [0, 2], fits) == 20
+
+
+def test_no_runtime_helps() -> None:
+    assert largest_wcet([task("a", 5, 40)], [0], lambda _: False) is None
+
+
+@pytest.mark.parametrize("period", [1, 5, 40])
+@pytest.mark.parametrize("least", range(1, 41))
+def test_the_smallest_period(period: int, least: int) -> None:
+    assert smallest_period([task("a", 1, period)], [0], periods_from(least)) == least
+
+
+def test_a_deadline_that_is_not_the_period_stays() -> None:
+    seen: set[int] = set()
+
+    def fits(changed: Tasks) -> bool:
+        seen.add(changed[0].deadline_ns)
+        return changed[0].period_ns >= 50
+
+    assert smallest_period([task("a", 1, 40, 30)], [0], fits) == 50
+    assert seen == {30}
+
+
+def test_a_large_period_is_found_within_a_thousandth() -> None:
+    least = 777_777_777
+    found = smallest_period([task("a", 1, 10**9)], [0], periods_from(least))
+    assert found is not None
+    assert least < found <= least + least // 1000, "no more is looked for than people can use"
+
+
+def test_no_period_helps() -> None:
+    longest: list[int] = []
+
+    def fits(changed: Tasks) -> bool:
+        longest.append(changed[0].period_ns)
+        return False
+
+    assert smallest_period([task("a", 1, 2)], [0], fits) is None
+    assert longest[-1] == 2**50
+
+
+@pytest.mark.parametrize("most", range(1, 6))
+def test_how_many_there_may_be(most: int) -> None:
+    tasks = [task("x", 1, 9), *(task(f"a{i}", 1, 9) for i in range(5))]
+
+    def fits(kept: Tasks) -> bool:
+        assert kept[0].name == "x"
+        return len(kept) - 1 <= most
+
+    assert most_members(tasks, range(1, 6), fits) == most
+    assert most_members(tasks, range(1, 6), lambda _: False) == 5, "none is too many: nothing to say"
+
+
+def test_changes_are_said_the_nearest_first() -> None:
+    """Of 1.2 CPUs one is there: of what stands there, a has to give up less than both of b."""
+    tasks = [task("a", 123_456_789, 200_000_000), task("b", 60 * MS, 120 * MS), task("b2", 12 * MS, 120 * MS)]
+
+    def fits(changed: Tasks) -> bool:
+        return sum(t.utilization for t in changed) <= 1
+
+    found = changes(tasks, {"a": [0], "b": [1, 2]}, fits)
+    assert (found.all_tried, found.proven) == (True, True)
+    assert [change.text for change in found.found] == [
+        "a would fit with a runtime of at most 79990us instead of 123.457ms",
+        "a would fit with a period of at least 308800us instead of 200ms",
+        "b would fit with a runtime of at most 22960us instead of 60ms",
+        "b would fit with a period of at least 313600us instead of 120ms",
+    ]
+    distances = [change.distance for change in found.found]
+    assert distances == sorted(distances)
+
+
+def test_each_kind_of_change() -> None:
+    members = [task(f"v{i}", 40 * MS, 100 * MS) for i in range(3)]
+
+    def fits(changed: Tasks) -> bool:
+        return sum(t.utilization for t in changed) <= 1
+
+    found = changes(members, {"video": [0, 1, 2]}, fits)
+    assert [change.text for change in found.found] == [
+        "video would fit with a runtime of at most 33330us instead of 40ms",
+        "video would fit with a period of at least 120100us instead of 100ms",
+        "video would fit with at most 2 threads instead of 3",
+    ]
+    assert found.found[2] == Change(found.found[2].text, Fraction(1, 3))
+    could = changes(members, {"video": [0, 1, 2]}, fits, proven=False)
+    assert not could.proven
+    assert could.found[2].text == "video could fit with at most 2 threads instead of 3"
+    alone = changes(members, {"video": [0, 1, 2]}, lambda changed: len(changed) == 1)
+    assert [change.text for change in alone.found] == ["video would fit with at most 1 thread instead of 3"]
+    room = changes(members[:1], {"video": [0]}, fits)
+    assert [change.text for change in room.found] == [
+        "video may have a period of at least 40020us instead of 100ms",
+        "video may have a runtime of at most 99970us instead of 40ms",
+    ]
+
+
+def test_what_is_said_of_the_changes() -> None:
+    one = Change("x would fit", Fraction(1))
+    alone = task_set(task("a", 1, 9), placement=Placement.UNIPROCESSOR)
+
+    def said(options: Changes, verdict: Verdict, *more: str) -> list[str]:
+        return [*sentences(alone, options, verdict, more)]
+
+    late = Verdict.NOT_SCHEDULABLE
+    assert said(Changes((one,)), late, "more") == ["x would fit", "more"]
+    assert said(Changes((one,)), Verdict.SCHEDULABLE, "more") == ["x would fit"]
+    assert said(Changes((one,), proven=False), late) == [
+        "x would fit",
+        "(could: it is possible then, but not proven)",
+    ]
+    assert said(Changes((), proven=False), late) == ["no change of one alone makes it fit"]
+    assert said(Changes(()), Verdict.SCHEDULABLE) == []
+    for verdict in (late, Verdict.SCHEDULABLE):
+        assert said(Changes((), all_tried=False), verdict) == [
+            "more changes were not looked for: that would take too long"
+        ]
+
+
+def test_a_deadline_within_the_gaps_is_named() -> None:
+    gap = Periodic(10 * MS, 4 * MS)  # nothing for up to 12 ms
+    for deadline, named in ((12 * MS, True), (12 * MS + 1, False)):
+        found = task_set(task("a", 1, 99 * MS, deadline), supply=gap, placement=Placement.UNIPROCESSOR)
+        text = "a cannot be proven while its deadline, 12ms, is within the gaps in what the CPUs supply, 12ms"
+        assert (text in sentences(found, Changes(()), Verdict.UNKNOWN)) is named
+
+
+def test_more_cpus() -> None:
+    found = task_set(*(task(f"t{i}", 9, 10) for i in range(3)), cpus=2)
+    assert [*cpus_needed(found, lambda cpus: cpus >= 5, 8)] == [
+        "as it is, fewer than 3 CPUs cannot be enough",
+        "as it is, 5 CPUs are provably enough",
+    ]
+    assert [*cpus_needed(found, lambda cpus: cpus >= 5, 5)][1:] == ["as it is, 5 CPUs are provably enough"]
+    assert [*cpus_needed(found, lambda cpus: cpus >= 5, 4)] == [
+        "as it is, fewer than 3 CPUs cannot be enough"
+    ]
+    asked: list[int] = []
+
+    def never(cpus: int) -> bool:
+        asked.append(cpus)
+        return False
+
+    enough = task_set(*(task(f"t{i}", 9, 10) for i in range(3)), cpus=3)
+    assert [*cpus_needed(enough, never, 6)] == []
+    assert asked == [4, 5, 6]
+
+
+def test_a_pinning() -> None:
+    tasks = (task("x", 1, 5, level=3), task("y", 1, 5, level=2), task("long", 6, 6, level=1))
+    assert [*pinning(task_set(*tasks, cpus=2))] == ["pin these and it is provable: CPU 0: long; CPU 1: x, y"]
+    assert [*pinning(task_set(*tasks, cpus=1))] == []
+    # by deadline both fit on one CPU, as equals of fixed priority they do not
+    pair = (task("p", 50, 100), task("q", 40, 80))
+    assert [*pinning(task_set(*pair, cpus=1, scheduler=Scheduler.EDF))] != []
+    assert [*pinning(task_set(*pair, cpus=1))] == []

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Task set files as tasks: every value where it belongs, and every problem with its place and what to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from schedctl.analysis.model import Placement, Scheduler, Task
+from schedctl.analysis.report import TaskSet
+from schedctl.analysis.supply import DEDICATED, Periodic
+from schedctl.analysis.taskset import MAX_TIME_NS, read_taskset
+from schedctl.errors import ProfileError
+from schedctl.profile.document import load_bytes
+
+MS = 1_000_000
+WHOLE = """
+cpus: 2
+scheduler: edf
+placement: partitioned
+supply: {period: 10ms, budget: 9}
+protocol: ceiling
+resources:
+  outer: {hold: {a: 1ms, c: 2000}}
+  inner: {hold: {c: 7}, inside: outer}
+tasks:
+  - {name: a, wcet: 2ms, period: 60Hz, deadline: 5ms, jitter: 3us, blocking: 4us, level: 3}
+  - {name: b, wcet: 5, period: 50, level: 3}
+  - {name: c, wcet: 2ms, period: 200ms, level: 1}
+"""
+
+
+def read(text: str) -> TaskSet:
+    return read_taskset(load_bytes(text.encode(), "t.yaml"))
+
+
+def problems(text: str) -> list[str]:
+    """`LINE:COLUMN PATH: MESSAGE | HINT` of each."""
+    with pytest.raises(ProfileError) as refused:
+        read(text)
+    for found in refused.value.problems:
+        assert (found.severity, found.file) == ("error", "t.yaml")
+    return [
+        f"{found.line}:{found.column} {found.path}: {found.message} | {found.hint}"
+        for found in refused.value.problems
+    ]
+
+
+def test_every_key_is_read() -> None:
+    found = read(WHOLE)
+    assert (found.cpus, found.scheduler, found.placement) == (2, Scheduler.EDF, Placement.PARTITIONED)
+    assert found.supply == Periodic(10 * MS, 9)
+    assert found.tasks == (
+        Task("a", 2 * MS, 16_666_666, 5 * MS, 3000, 4000 + 2000, level=3),
+        Task("b", 5, 50, 50, 0, 0, level=3),
+        Task("c", 2 * MS, 200 * MS, 200 * MS, 0, 0, level=1),
+    )
+
+
+def test_what_is_not_said_is_usual() -> None:
+    tasks = "tasks: [{name: a, wcet: 1, period: 9}, {name: b, wcet: 2, period: 9}]\n"
+    found = read("scheduler: fixed_priority\n" + tasks)
+    assert (found.cpus, found.placement, found.supply) == (1, Placement.UNIPROCESSOR, DEDICATED)
+    assert found.tasks == (Task("a", 1, 9, 9, 0, 0, level=2), Task("b", 2, 9, 9, 0, 0, level=1))
+    found = read("cpus: 3\nscheduler: edf\n" + tasks)
+    assert (found.cpus, found.placement) == (3, Placement.GLOBAL)
+    assert [task.level for task in found.tasks] == [0, 0], "one queue, by deadline"
+    inherited = read(
+        "scheduler: fixed_priority\nresources: {r: {hold: {b: 2}}, s: {hold: {a: 1, b: 1}}}\n" + tasks
+    )
+    assert [task.blocking_ns for task in inherited.tasks] == [1, 0], "by inheritance where nothing is said"
+
+
+def test_one_cpu_may_be_called_so() -> None:
+    found = read("scheduler: edf\nplacement: uniprocessor\ntasks: [{name: a, wcet: 1, period: 9}]\n")
+    assert (found.cpus, found.placement) == (1, Placement.UNIPROCESSOR)
+
+
+def test_the_budget_may_be_the_whole_period() -> None:
+    text = "scheduler: edf\nsupply: {period: 1us, budget: 1000}\ntasks: [{name: a, wcet: 1, period: 9}]\n"
+    assert read(text).supply == Periodic(1000, 1000)
+
+
+def test_times_that_are_out_of_range() -> None:
+    text = f"""
+scheduler: fixed_priority
+supply: {{period: 0, budget: 9}}
+resources: {{r: {{hold: {{a: 0}}}}}}
+tasks:
+  - {{name: a, wcet: 0, period: {MAX_TIME_NS + 1}}}
+  - {{name: b, wcet: 1, period: {MAX_TIME_NS}, deadline: 0us, jitter: 0, blocking: -1}}
+"""
+    usual = f"1 to {MAX_TIME_NS} ns"
+    assert problems(text) == [
+        f"3:18 supply.period: 0 is out of range | {usual}",
+        f"4:27 resources.r.hold.a: 0 is out of range | {usual}",
+        f"6:21 tasks[0].wcet: 0 is out of range | {usual}",
+        f"6:32 tasks[0].period: {MAX_TIME_NS + 1} is out of range | {usual}",
+        f"7:60 tasks[1].deadline: 0us is out of range | {usual}",
+        f"7:86 tasks[1].blocking: -1 is out of range | 0 to {MAX_TIME_NS} ns",
+    ]
+
+
+def test_values_that_do_not_go_together() -> None:
+    text = """
+scheduler: fixed_priority
+cpus: 2
+placement: uniprocessor
+supply: {period: 5us, budget: 5001}
+resources:
+  r: {hold: {nobody: 1}, inside: q}
+tasks:
+  - {name: a, wcet: 1, period: 9}
+  - {name: a, wcet: 1, period: 9, level: 0}
+"""
+    assert problems(text) == [
+        "4:12 placement: uniprocessor, but there are 2 cpus | global or partitioned",
+        "5:31 supply.budget: the budget is longer than its period | at most 5us",
+        "7:14 resources.r.hold.nobody: no task is called 'nobody' | None",
+        "7:34 resources.r.inside: no resource is called 'q' | None",
+        "9:5 tasks[0]: 'a' has no level, others have | levels for all tasks, or for none",
+        "10:12 tasks[1].name: the name 'a' occurs twice | give each task a name of its own",
+    ]
+
+
+def test_a_circle_of_resources() -> None:
+    text = """
+scheduler: edf
+resources:
+  s: {hold: {a: 1}}
+  r: {hold: {a: 1}, inside: q}
+  q: {hold: {a: 1}, inside: r}
+tasks: [{name: a, wcet: 1, period: 9}]
+"""
+    assert problems(text) == [
+        "5:29 resources.r.inside: resources inside each other: r inside q inside r"
+        " | take them in one order everywhere"
+    ]
+
+
+def test_priorities_and_too_many() -> None:
+    assert problems("scheduler: edf\ntasks:\n  - {name: a, wcet: 1, period: 9, priority: 2}\n") == [
+        "3:35 tasks[0].priority: 'priority' can mean both directions"
+        " | write 'level': the larger the more urgent; or no levels, the most urgent task first"
+    ]
+    many = "".join(f"  - {{name: t{i}, wcet: 1, period: 9}}\n" for i in range(1001))
+    assert problems("scheduler: edf\ntasks:\n" + many) == [
+        "2:1 tasks: 1001 tasks, at most 1000 | analyze a part of them"
+    ]
+    assert len(read("scheduler: edf\ntasks:\n" + many.replace("  - {name: t0,", "  #", 1)).tasks) == 1000
+
+
+# --- other tools' files ---------------------------------------------------------------------------
+
+RT_APP = """
+global: {default_policy: SCHED_FIFO}
+tasks:
+  one: {run: 3, timer: {ref: t, period: 20}, cpus: [0, 2], priority: 9, loop: -1, delay: 4}
+  two: {runtime: 5, timer: {ref: t, period: 40}, cpus: [2, "x"], priority: 3, instance: 2}
+"""
+
+
+def test_rt_app_threads() -> None:
+    found = read(RT_APP)
+    assert (found.cpus, found.scheduler, found.placement) == (2, Scheduler.FIXED_PRIORITY, Placement.GLOBAL)
+    assert found.tasks == (
+        Task("one", 3000, 20_000, 20_000, 0, 0, level=9),
+        Task("two-0", 5000, 40_000, 40_000, 0, 0, level=3),
+        Task("two-1", 5000, 40_000, 40_000, 0, 0, level=3),
+    )
+    none = read(RT_APP.replace("cpus: [0, 2], ", "").replace('cpus: [2, "x"], ', ""))
+    assert none.cpus == 1
+
+
+def test_rt_app_deadlines_have_no_levels() -> None:
+    text = (
+        "tasks: {a: {dl-runtime: 2, dl-period: 9, dl-deadline: 5, run: 7, priority: 4, policy: SCHED_FIFO}}"
+    )
+    found = read(text)
+    assert (found.scheduler, found.tasks) == (Scheduler.EDF, (Task("a", 2000, 9000, 5000, 0, 0, level=0),))
+    assert read("tasks: {a: {dl-runtime: 2, dl-period: 9}}").tasks[0].deadline_ns == 9000
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("tasks:\n  a: {phases: {}}", ["2:3 tasks.a: 'a' is not a periodic task: it has phases | None"]),
+        ("tasks:\n  a: 5", ["2:3 tasks.a: 'a' is not a periodic task: it is no mapping | None"]),
+        (
+            "tasks:\n  a: {run: 5}\n  b: {run: yes, timer: {period: 5}}\n  c: {zap: 1, abc: 2}",
+            [
+                "2:3 tasks.a: 'a' is not a periodic task: it has no period in whole µs | None",
+                "3:3 tasks.b: 'b' is not a periodic task: it has no wcet in whole µs | None",
+                "4:3 tasks.c: 'c' is not a periodic task: 'abc' is not understood here | None",
+            ],
+        ),
+        (
+            "tasks:\n  a: {run: 1, timer: {period: 5}, instance: 0}\n"
+            "  b: {run: 1, timer: {period: 5}, instance: 1001}\n"
+            "  c: {run: 1, timer: {period: 5}, instance: two}\n",
+            [
+                f"{i}:3 tasks.{c}: {n} instances | 1 to 1000"
+                for i, c, n in ((2, "a", 0), (3, "b", 1001), (4, "c", "two"))
+            ],
+        ),
+        (
+            "global: 5\ntasks:\n  a: {run: 1, timer: {period: 5}, policy: SCHED_RR}\n"
+            "  b: {run: 1, timer: {period: 5}, policy: SCHED_FIFO}\n",
+            [
+                "2:1 tasks: all threads must be SCHED_FIFO or all SCHED_DEADLINE, these are:"
+                " SCHED_FIFO, SCHED_RR | None"
+            ],
+        ),
+        (
+            "global: {duration: 5}\ntasks:\n  a: {run: 1, timer: {period: 5}}\n",
+            ["2:1 tasks: all threads must be SCHED_FIFO or all SCHED_DEADLINE, these are: none | None"],
+        ),
+    ],
+)
+def test_an_rt_app_file_that_is_no_task_set(text: str, said: list[str]) -> None:
+    assert problems(text) == said
+
+
+def test_a_thousand_instances() -> None:
+    text = "tasks: {a: {run: 1, timer: {period: 5}, instance: 1000, policy: SCHED_FIFO}}"
+    assert len(read(text).tasks) == 1000
+
+
+def test_attributes_of_sched_deadline() -> None:
+    found = read(
+        "tasks:\n  - {name: a, sched_policy: 6, sched_runtime: 2, sched_period: 9, sched_deadline: 5}\n"
+        "  - {name: b, sched_runtime: 2, sched_deadline: 7}\n  - {name: c, wcet: 1, period: 3}\n"
+    )
+    assert found.scheduler == Scheduler.EDF
+    assert found.tasks == (
+        Task("a", 2, 9, 5, 0, 0, level=0),
+        Task("b", 2, 7, 7, 0, 0, level=0),
+        Task("c", 1, 3, 3, 0, 0, level=0),
+    )
+    assert problems("tasks:\n  - {name: a, sched_runtime: -1, sched_period: 9, sched_deadline: 5}\n") == [
+        f"2:30 tasks[0].wcet: -1 is out of range | 1 to {MAX_TIME_NS} ns"
+    ]
