@@ -63,7 +63,8 @@ def _rt_app(document: Document, root: dict[str, Any]) -> Document:
     rows: list[dict[str, Any]] = []
     origins: dict[Path_, Origin] = {}
     policies = set()
-    default = root.get("global", {}).get("default_policy", "") if isinstance(root.get("global"), dict) else ""
+    common = root.get("global")
+    default = common.get("default_policy", "") if isinstance(common, dict) else ""
     for name, thread in root["tasks"].items():
         path: Path_ = ("tasks", name)
         row = _thread(thread) if isinstance(thread, dict) else "it is no mapping"

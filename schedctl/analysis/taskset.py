@@ -151,7 +151,7 @@ def _typed(document: Document) -> TaskSet:
     tasks = tuple(_task(row, len(rows) - i) for i, row in enumerate(rows))
     scheduler = Scheduler(root["scheduler"])
     if scheduler is Scheduler.EDF and not any("level" in row for row in rows):
-        tasks = tuple(Task(*_times_of(row), level=0) for row in rows)
+        tasks = tuple(Task(*_times_of(row)) for row in rows)
     cpus = root.get("cpus", 1)
     usual = Placement.UNIPROCESSOR if cpus == 1 else Placement.GLOBAL
     supply = root.get("supply")

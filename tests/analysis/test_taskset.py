@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from schedctl.analysis.model import Placement, Scheduler, Task
 from schedctl.analysis.report import TaskSet
 from schedctl.analysis.supply import DEDICATED, Periodic
-from schedctl.analysis.taskset import MAX_TIME_NS, read_taskset
+from schedctl.analysis.taskset import MAX_TIME_NS, load_taskset, read_taskset
 from schedctl.errors import ProfileError
 from schedctl.profile.document import load_bytes
 
@@ -17,7 +19,7 @@ WHOLE = """
 cpus: 2
 scheduler: edf
 placement: partitioned
-supply: {period: 10ms, budget: 9}
+supply: {period: 10ms, budget: 9us}
 protocol: ceiling
 resources:
   outer: {hold: {a: 1ms, c: 2000}}
@@ -48,7 +50,7 @@ def problems(text: str) -> list[str]:
 def test_every_key_is_read() -> None:
     found = read(WHOLE)
     assert (found.cpus, found.scheduler, found.placement) == (2, Scheduler.EDF, Placement.PARTITIONED)
-    assert found.supply == Periodic(10 * MS, 9)
+    assert found.supply == Periodic(10 * MS, 9000)
     assert found.tasks == (
         Task("a", 2 * MS, 16_666_666, 5 * MS, 3000, 4000 + 2000, level=3),
         Task("b", 5, 50, 50, 0, 0, level=3),
@@ -137,6 +139,25 @@ tasks: [{name: a, wcet: 1, period: 9}]
     ]
 
 
+def test_by_deadline_the_shorter_one_is_blocked() -> None:
+    text = """
+scheduler: edf
+resources: {r: {hold: {a: 1, b: 2}}}
+tasks: [{name: a, wcet: 3, period: 90}, {name: b, wcet: 3, period: 50}]
+"""
+    assert [task.blocking_ns for task in read(text).tasks] == [0, 1]
+
+
+def test_a_file_or_what_comes_in(tmp_path: Path) -> None:
+    text = "scheduler: edf\ntasks: [{name: a, wcet: 0, period: 90}]\n"
+    path = tmp_path / "t.yaml"
+    path.write_text(text)
+    for stdin, named in ((None, str(path)), (text.encode(), "<stdin>")):
+        with pytest.raises(ProfileError) as refused:
+            load_taskset(path, stdin)
+        assert [problem.file for problem in refused.value.problems] == [named]
+
+
 def test_priorities_and_too_many() -> None:
     assert problems("scheduler: edf\ntasks:\n  - {name: a, wcet: 1, period: 9, priority: 2}\n") == [
         "3:35 tasks[0].priority: 'priority' can mean both directions"
@@ -211,6 +232,15 @@ def test_rt_app_deadlines_have_no_levels() -> None:
             ],
         ),
         (
+            "global: 5\ntasks:\n  a: {run: 1, timer: {period: 5}}\n",
+            ["2:1 tasks: all threads must be SCHED_FIFO or all SCHED_DEADLINE, these are: none | None"],
+        ),
+        (
+            "global: {default_policy: SCHED_FIFO}\ntasks:\n  a: {run: 1, timer: {period: 5}, instance: 2}\n"
+            "  b: {run: 0, timer: {period: 5}}\n",
+            [f"4:3 tasks[2].wcet: 0 is out of range | 1 to {MAX_TIME_NS} ns"],
+        ),
+        (
             "global: {duration: 5}\ntasks:\n  a: {run: 1, timer: {period: 5}}\n",
             ["2:1 tasks: all threads must be SCHED_FIFO or all SCHED_DEADLINE, these are: none | None"],
         ),
@@ -220,7 +250,7 @@ def test_an_rt_app_file_that_is_no_task_set(text: str, said: list[str]) -> None:
     assert problems(text) == said
 
 
-def test_a_thousand_instances() -> None:
+def test_as_many_instances_as_there_may_be() -> None:
     text = "tasks: {a: {run: 1, timer: {period: 5}, instance: 1000, policy: SCHED_FIFO}}"
     assert len(read(text).tasks) == 1000
 
@@ -236,6 +266,10 @@ def test_attributes_of_sched_deadline() -> None:
         Task("b", 2, 7, 7, 0, 0, level=0),
         Task("c", 1, 3, 3, 0, 0, level=0),
     )
+    assert problems("tasks: [5, {name: a, sched_runtime: 1, sched_deadline: 5}]") == [
+        "1:9 tasks[0]: expected a mapping, not 5"
+        " | its keys are name, wcet, period, deadline, jitter, blocking, level"
+    ]
     assert problems("tasks:\n  - {name: a, sched_runtime: -1, sched_period: 9, sched_deadline: 5}\n") == [
         f"2:30 tasks[0].wcet: -1 is out of range | 1 to {MAX_TIME_NS} ns"
     ]
