@@ -11,6 +11,7 @@ import pytest
 from schedctl.analysis.advice import (
     Change,
     Changes,
+    advice,
     changes,
     cpus_needed,
     largest_wcet,
@@ -19,8 +20,9 @@ from schedctl.analysis.advice import (
     sentences,
     smallest_period,
 )
+from schedctl.analysis.effort import Effort, GaveUpError
 from schedctl.analysis.model import Placement, Scheduler, Task, Verdict
-from schedctl.analysis.report import TaskSet
+from schedctl.analysis.report import TaskSet, analyze
 from schedctl.analysis.supply import DEDICATED, Periodic, Supply
 
 MS = 1_000_000
@@ -236,3 +238,65 @@ def test_a_pinning() -> None:
     pair = (task("p", 50, 100), task("q", 40, 80))
     assert [*pinning(task_set(*pair, cpus=1, scheduler=Scheduler.EDF))] != []
     assert [*pinning(task_set(*pair, cpus=1))] == []
+
+
+def spending(steps: int, fits: Callable[[Tasks], bool]) -> Callable[[Tasks], bool]:
+    """An analysis that gives up where the search as a whole has no steps left."""
+
+    def spent(tasks: Tasks) -> bool:
+        try:
+            Effort().spend(steps)
+        except GaveUpError:
+            return False
+        return fits(tasks)
+
+    return spent
+
+
+def test_who_uses_most_is_looked_at_first_and_what_was_found_stays() -> None:
+    """`many` uses 0.9 CPUs, `one` 0.5: there are steps for the first of them only."""
+    tasks = [task("one", 5, 10), *(task(f"many{i}", 3, 10) for i in range(3))]
+    groups = {"one": [0], "many": [1, 2, 3]}
+    asked: list[Tasks] = []
+
+    def fits(changed: Tasks) -> bool:
+        asked.append(changed)
+        return sum(t.utilization for t in changed) <= Fraction(13, 10)
+
+    first = changes(tasks, {"many": [1, 2, 3]}, fits).found
+    searched = len(asked)
+    found = changes(tasks, groups, spending(10_000_000 // (searched + 1), fits), proven=False)
+    assert found == Changes(
+        tuple(Change(change.text.replace("would", "could"), change.distance) for change in first),
+        all_tried=False,
+        proven=False,
+    )
+    assert found.all_tried is False
+    assert {change.text.split()[0] for change in found.found} == {"many"}
+
+
+def said(*tasks: Task, cpus: int) -> tuple[str, ...]:
+    """As `analyze --explain` says it."""
+    found = task_set(*tasks, cpus=cpus, scheduler=Scheduler.EDF)
+    return advice(found, analyze(found))
+
+
+def test_more_cpus_are_advised_where_there_are_several() -> None:
+    heavy = [task(f"t{i}", 9, 10) for i in range(4)]
+    for cpus in (2, 3):
+        assert "as it is, fewer than 4 CPUs cannot be enough" in said(*heavy, cpus=cpus)
+        assert any("provably enough" in text for text in said(*heavy, cpus=cpus))
+    assert not any("CPUs" in text for text in said(*heavy, cpus=1))
+    light = said(task("a", 1, 10), task("b", 1, 10), cpus=2)
+    assert light
+    assert all(" may have " in text for text in light)
+    gap = TaskSet(
+        (task("a", MS, 99 * MS, 12 * MS),),
+        1,
+        Scheduler.EDF,
+        Placement.UNIPROCESSOR,
+        Periodic(10 * MS, 4 * MS - 1),
+    )
+    assert advice(gap, analyze(gap))[-1] == (
+        "a cannot be proven while its deadline, 12ms, is within the gaps in what the CPUs supply, 12.001ms"
+    )
