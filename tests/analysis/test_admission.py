@@ -9,13 +9,14 @@ from fractions import Fraction
 
 import pytest
 
-from schedctl.analysis import domain
+from schedctl.analysis import advice, domain
 from schedctl.analysis.admission import admit, analyze_profile, profile_cpus
 from schedctl.analysis.domain import domain_of, smallest_cache
 from schedctl.analysis.model import Strength, Verdict
 from schedctl.errors import AdmissionError, Problem
 from schedctl.resolve.assignment import Assignment
 from tests.analysis.profiles import classes, host, profile
+from tests.analysis.told import CASES, EQUALS, FIXED, golden, of_case
 from tests.sched.programs import ROOT
 
 FITS = classes(
@@ -27,6 +28,11 @@ TOO_MUCH = FITS.replace("runtime: 5ms", "runtime: 20ms")
 
 def verdicts(assignment: Assignment) -> dict[str, Verdict]:
     return {test.name: test.verdict for test in analyze_profile(assignment).result.tests}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_told_of_a_profile(name: str) -> None:
+    assert of_case(name) == golden()[name], "python -m tests.analysis.told writes it anew"
 
 
 def test_constants_are_those_of_the_scheduler() -> None:
@@ -189,6 +195,14 @@ def test_a_large_profile_is_refused_in_bounded_time() -> None:
     (warning,) = admit(profile(text))
     assert time.process_time() - start < 10  # 2 s on an idle machine
     assert warning.severity == "warning"
+
+
+def test_a_search_that_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(advice, "_STEPS", 1)
+    (warning,) = admit(profile(FIXED + classes(**EQUALS)))
+    assert warning.hint == (
+        "to look for a change that fits takes too long; 'admission: warn' applies it all the same"
+    )
 
 
 def test_a_change_that_is_only_possible() -> None:

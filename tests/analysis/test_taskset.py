@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from schedctl.analysis.model import Placement, Scheduler, Task
-from schedctl.analysis.report import TaskSet
+from schedctl.analysis.report import TaskSet, analyze
 from schedctl.analysis.supply import DEDICATED, Periodic
 from schedctl.analysis.taskset import MAX_TIME_NS, load_taskset, read_taskset
 from schedctl.errors import ProfileError
@@ -137,6 +137,26 @@ tasks: [{name: a, wcet: 1, period: 9}]
         "5:29 resources.r.inside: resources inside each other: r inside q inside r"
         " | take them in one order everywhere"
     ]
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "first_fit", "late"), [("edf", "SCHEDULABLE", "t1"), ("fixed_priority", "UNKNOWN", "t3")]
+)
+def test_each_test_gets_the_scheduler(scheduler: str, first_fit: str, late: str) -> None:
+    tasks = "".join(
+        f"  - {{name: t{i}, wcet: {c}, period: {t}}}\n" for i, c, t in ((1, 1, 3), (2, 1, 4), (3, 2, 5))
+    )
+    parted = analyze(read(f"scheduler: {scheduler}\nplacement: partitioned\ntasks:\n{tasks}"))
+    assert parted.tests[-1].verdict.value == first_fit
+    everywhere = analyze(read(f"scheduler: {scheduler}\nplacement: global\ntasks:\n{tasks}"))
+    details = {test.name: test.detail for test in everywhere.tests}
+    assert details["bcl"] == f"{late} may be interfered with for too long"
+    assert details["bertogna_cirinei"].startswith(f"{late}: ")
+
+
+def test_blocking_is_an_assumption() -> None:
+    said = analyze(read(WHOLE)).assumptions
+    assert "blocking is as declared, and happens once per job" in said
 
 
 def test_by_deadline_the_shorter_one_is_blocked() -> None:
