@@ -15,6 +15,7 @@ PROFILES = "/etc/schedctl/profiles"
 # A terminal on which nobody types; --flush, or what it shows is in the file only when it has ended.
 APPLY = "schedctl apply new --confirm-within 40s"
 QUESTION = f"setsid sh -c \"sleep 1000 | script --flush -qc '{APPLY}' /root/terminal\""
+TIMERS = "systemctl list-units --all --plain --no-legend 'schedctl-unconfirmed*'"
 
 
 def prepare(guest: Guest) -> None:
@@ -51,20 +52,21 @@ def test_the_old_policy_comes_back_though_the_command_was_killed(lab: Guest) -> 
     assert result(lab) == ("new", "unconfirmed")
     assert lab.schedctl("confirm")["exit"] in (0, 75)
     # a real command from another terminal
-    assert lab.schedctl("apply", "new", "--confirm-within", "15s")["pending"]
-    lab.sh("schedctl confirm; sleep 16")
+    assert lab.schedctl("apply", "new", "--confirm-within", "60s")["pending"]
+    assert "schedctl-unconfirmed" in lab.sh(TIMERS)
+    lab.sh("schedctl confirm")
+    assert lab.sh(TIMERS) == ""
     assert runs(lab, "new")
     assert result(lab) == ("new", "confirmed")
     assert lab.schedctl("rollback")["changed"]
     assert runs(lab, "old")
-    assert lab.sh("systemctl list-units --all --plain --no-legend 'schedctl-unconfirmed*'") == ""
 
 
 def test_the_daemon_counts_and_goes_on_when_it_is_killed(lab: Guest) -> None:
     prepare(lab)
     start(lab)
     assert lab.schedctl("apply", "new", "--confirm-within", "30s")["pending"]
-    assert lab.sh("systemctl list-timers --all --plain --no-legend 'schedctl-unconfirmed*'") == ""
+    assert lab.sh(TIMERS) == ""
     lab.sh("systemctl kill -s KILL schedctld")
     assert runs(lab, "new")
     eventually(lab, lambda: runs(lab, "edited"), 120)
