@@ -236,6 +236,8 @@ class Daemon:
         with suppress(StateError):  # what cannot be removed is in nobody's way
             sweep()
         selected = read_selected(paths.selected_file())
+        if selected.choice is Choice.NONE and observation.owner is Owner.NONE:
+            self._guarded(self._kernel.release)  # of a detach that was killed
         decision = self._decided(observation, selected)
         if decision is None:
             self._follow(selected)

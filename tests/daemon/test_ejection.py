@@ -36,6 +36,7 @@ from schedctl.image.compile import compile_image
 from schedctl.image.model import PolicyImage
 from schedctl.image.stats import ExitRecord
 from schedctl.notes import Notes
+from schedctl.observe import observe
 from schedctl.profile import load_profile
 from schedctl.profile.model import CpuMax
 from schedctl.ran import Ran
@@ -369,6 +370,28 @@ def test_a_detach_by_a_person_forgets(world: World, life: Life) -> None:
 
     assert world.run(life.eject, detach, lambda: life.wait(3600)) == ["applied", "ejected", "idle"]
     life.runs(False)
+
+
+def test_a_detach_that_was_killed_is_ended(world: World, life: Life) -> None:
+    """Noted and detached, and then its pins were left: nobody is to take that for an ejection."""
+    world.run(life.eject)
+    select(Selected.none())
+    assert observe(world.kernel).ejected
+    assert world.run() == ["idle"]
+    assert not world.kernel.pinned()
+    assert not observe(world.kernel).ejected
+
+
+def test_pins_that_nobody_can_remove_are_said(
+    world: World, life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise StateError("link cannot be removed: Read-only file system")
+
+    world.run(life.eject)
+    select(Selected.none())
+    monkeypatch.setattr(world.kernel, "release", refuse)
+    assert world.run() == ["rejected", "idle"]
 
 
 def test_the_machine_s_stall_is_said_as_such(world: World, life: Life) -> None:
