@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Exact comparisons where they are closest, and exact ratios as text."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from fractions import Fraction
+
+import pytest
+
+from schedctl.analysis.liu_layland import at_most_bound, printed_bound
+from schedctl.analysis.text import against, duration, out_of, percent, ratio, share
+
+
+def root_of_two(n: int, bits: int) -> int:
+    """The largest x with (x / 2^bits)^n <= 2."""
+    low, high = 1 << bits, 2 << bits
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if middle**n <= 2 << bits * n else (low, middle)
+    return low
+
+
+@pytest.mark.parametrize("bits", [63, 64, 65, 128, 200])
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 7, 8, 31, 100])
+def test_the_bound_of_liu_and_layland_is_exact(n: int, bits: int) -> None:
+    below = root_of_two(n, bits)
+    assert at_most_bound(n * Fraction(below - (1 << bits), 1 << bits), n)
+    assert not at_most_bound(n * Fraction(below + 1 - (1 << bits), 1 << bits), n)
+
+
+def test_the_bound_of_one_task_and_of_far_too_much() -> None:
+    assert at_most_bound(Fraction(1), 1)
+    assert not at_most_bound(Fraction(1) + Fraction(1, 10**30), 1)
+    assert not at_most_bound(Fraction(10**9), 1000)
+    assert at_most_bound(Fraction(0), 5)
+
+
+@pytest.mark.parametrize("n", [*range(1, 60), 1000])
+def test_the_bound_as_it_is_printed(n: int) -> None:
+    with localcontext() as context:
+        context.prec = 60
+        exact = n * (Decimal(2) ** (Decimal(1) / n) - 1)
+        assert printed_bound(n) == str(exact.quantize(Decimal("0.000001"), ROUND_HALF_EVEN))
+
+
+def test_ratios() -> None:
+    assert ratio(Fraction(19, 20)) == "19/20"
+    assert ratio(Fraction(1, 10**12)) == "1/1000000000000"
+    assert ratio(Fraction(2, 10**12 + 1)) == "1/1000000000"
+    assert ratio(Fraction(10**12 + 2, 10**12 + 1)) == "1000000001/1000000000"
+    assert share(Fraction(1, 10_000)) == "1/10000"
+    assert share(Fraction(1, 10_001)) == "0.010 %"
+    assert share(Fraction(10_000, 10_001)) == "99.991 %"
+    assert percent(Fraction(89, 100)) == "89 %"
+    assert percent(Fraction(1, 2000)) == "0.1 %"
+    assert percent(Fraction(1, 2001)) == "0 %"
+    assert against(Fraction(11, 10), Fraction(89, 100)) == "11/10 against 89/100"
+    assert against(Fraction(20_001, 10_001), Fraction(2)) == "199.991 % against 200.000 %"
+    assert out_of(Fraction(1, 2), Fraction(20_001, 10_001)) == "50 % of 199.990 %"
+
+
+def test_durations() -> None:
+    assert [duration(ns) for ns in (0, 2_000_000, -2_000_000, 999_999)] == ["0ns", "2ms", "-2ms", "999.999us"]
+    assert duration(2_666_667) == "2.667ms"
+    assert duration(-2_666_667) == "-2.667ms"
+    assert duration(1_000_000_001) == "1.001s"
+    assert duration(1_234_567) == "1.235ms"
