@@ -89,7 +89,7 @@ class Real:
             case World.EJECTED:
                 self.ejected = self.policy()
                 Path("/proc/sysrq-trigger").write_text("S")
-                assert self.policy() is None
+                self._await_end()
                 self._allow()
             case World.UPGRADED:
                 self._install(self._object + b"\0")  # another file, the same scheduler
@@ -140,6 +140,13 @@ class Real:
                 return observation.image
             state = f"the kernel's state stays {observation.state}, {observation.ops}"
             must(time.monotonic() < end, Wrong.MIXED, state)
+            time.sleep(0.02)
+
+    def _await_end(self) -> None:
+        """The kernel ends a scheduler a little after it was told to."""
+        end = time.monotonic() + SETTLE_S
+        while self.policy() is not None:
+            assert time.monotonic() < end, "the scheduler has outlived SysRq-S"
             time.sleep(0.02)
 
     def run(self, command: Command) -> tuple[int, str]:
