@@ -243,6 +243,20 @@ def test_a_pinning() -> None:
     assert [*pinning(task_set(*pair, cpus=1))] == []
 
 
+@pytest.mark.parametrize("levels", [(1, 1), (2, 1)])
+def test_a_pinning_is_held_against_what_a_cpu_supplies(levels: tuple[int, int]) -> None:
+    """Of 10 ms there are 8, with gaps of up to 4: so many are too few for the second one."""
+    gaps = Periodic(10 * MS, 8 * MS)
+    for deadline, fits in ((4, False), (50, True)):
+        tasks = (
+            task("a", 1 * MS, 50 * MS, level=levels[0]),
+            task("b", 1 * MS, 50 * MS, deadline * MS, level=levels[1]),
+        )
+        for supply, wanted in ((gaps, fits), (DEDICATED, True)):
+            found = task_set(*tasks, cpus=1, scheduler=Scheduler.EDF, supply=supply)
+            assert ([*pinning(found)] != []) is wanted
+
+
 def spending(steps: int, fits: Callable[[Tasks], bool]) -> Callable[[Tasks], bool]:
     """An analysis that gives up where the search as a whole has no steps left."""
 
