@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from resource import RLIMIT_CPU, setrlimit
+from resource import RLIMIT_CPU, getrlimit, setrlimit
 from time import process_time
 from typing import Any
 
@@ -67,7 +67,8 @@ def pytest_runtest_setup() -> None:
     """A change that makes the code go on forever ends after so much CPU time, however busy the machine is."""
     if "__mutmut_" in os.environ.get("MUTANT_UNDER_TEST", ""):
         limit_s = int(process_time()) + int(os.environ["SCHEDCTL_MUTANT_CPU_S"])
-        setrlimit(RLIMIT_CPU, (limit_s, limit_s + 1))
+        # not the hard limit: not every root may raise it again for the next test
+        setrlimit(RLIMIT_CPU, (limit_s, getrlimit(RLIMIT_CPU)[1]))
 
 
 class Guest:
