@@ -8,7 +8,9 @@ from fractions import Fraction
 
 import pytest
 
+from schedctl.analysis import capacity
 from schedctl.analysis.liu_layland import at_most_bound, printed_bound
+from schedctl.analysis.model import Strength, Task, Verdict
 from schedctl.analysis.text import against, duration, out_of, percent, ratio, share
 
 
@@ -44,6 +46,16 @@ def test_the_bound_as_it_is_printed(n: int) -> None:
         assert printed_bound(n) == str(exact.quantize(Decimal("0.000001"), ROUND_HALF_EVEN))
 
 
+def test_a_task_that_is_too_much_for_any_cpu_alone() -> None:
+    tasks = [Task("wide", 11, 10, 30), Task("small", 1, 10, 10)]
+    found = capacity.analyze(tasks, 2)
+    assert (found.name, found.strength, found.verdict, found.detail, found.tasks) == (
+        *("capacity", Strength.NECESSARY, Verdict.NOT_SCHEDULABLE, "wide alone uses 11/10 of a CPU", ()),
+    )
+    just = capacity.analyze([Task("full", 10, 10, 30), tasks[1]], 2)
+    assert just.verdict is Verdict.UNKNOWN
+
+
 def test_ratios() -> None:
     assert ratio(Fraction(19, 20)) == "19/20"
     assert ratio(Fraction(1, 10**12)) == "1/1000000000000"
@@ -57,11 +69,14 @@ def test_ratios() -> None:
     assert percent(Fraction(1, 2001)) == "0 %"
     assert against(Fraction(11, 10), Fraction(89, 100)) == "11/10 against 89/100"
     assert against(Fraction(20_001, 10_001), Fraction(2)) == "199.991 % against 200.000 %"
+    assert against(Fraction(1, 10_000), Fraction(1)) == "1/10000 against 1"
+    assert against(Fraction(1, 10_000), Fraction(20_001, 10_001)) == "0 % against 199.990 %"
     assert out_of(Fraction(1, 2), Fraction(20_001, 10_001)) == "50 % of 199.990 %"
 
 
 def test_durations() -> None:
     assert [duration(ns) for ns in (0, 2_000_000, -2_000_000, 999_999)] == ["0ns", "2ms", "-2ms", "999.999us"]
+    assert [duration(ns) for ns in (12_345_000, 123_456_000)] == ["12345us", "123.456ms"]
     assert duration(2_666_667) == "2.667ms"
     assert duration(-2_666_667) == "-2.667ms"
     assert duration(1_000_000_001) == "1.001s"
