@@ -81,6 +81,7 @@ class Real:
             shutil.copytree(folder, SAVED / name)
 
     def _before(self, scenario: Scenario) -> None:
+        (ETC / "profiles" / "one.yaml").write_text(PROFILES["one"])  # as it was before an edit
         for command in scenario.before:
             code, said = self.run(command)
             assert code == 0, said
