@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from contextlib import suppress
 from ctypes import CFUNCTYPE, c_int, c_size_t, c_void_p
 from pathlib import Path
 
@@ -87,7 +88,8 @@ class RingReader:
 
     def close(self) -> None:
         if self._control is not None:
-            set_listening(self._control, False)
+            with suppress(OSError):  # then nobody reads, and what does not fit is counted
+                set_listening(self._control, False)
         self._free()
 
     def _free(self) -> None:
