@@ -8,9 +8,10 @@ from fractions import Fraction
 
 import pytest
 
-from schedctl.analysis import capacity
+from schedctl.analysis import capacity, response_time
 from schedctl.analysis.liu_layland import at_most_bound, printed_bound
 from schedctl.analysis.model import Strength, Task, Verdict
+from schedctl.analysis.supply import DEDICATED, BoundedDelay
 from schedctl.analysis.text import against, duration, out_of, percent, ratio, share
 
 
@@ -54,6 +55,14 @@ def test_a_task_that_is_too_much_for_any_cpu_alone() -> None:
     )
     just = capacity.analyze([Task("full", 10, 10, 30), tasks[1]], 2)
     assert just.verdict is Verdict.UNKNOWN
+
+
+def test_only_a_whole_cpu_without_blocking_is_exact() -> None:
+    free, blocked = Task("a", 1, 9, 9), Task("b", 1, 9, 9, blocking_ns=1)
+    half, gaps = BoundedDelay(Fraction(1, 2)), BoundedDelay(Fraction(1), Fraction(1))
+    assert response_time.strength_for([free], DEDICATED) is Strength.EXACT
+    for tasks, supply in (([free], half), ([free], gaps), ([free, blocked], DEDICATED)):
+        assert response_time.strength_for(tasks, supply) is Strength.SUFFICIENT
 
 
 def test_ratios() -> None:
