@@ -40,15 +40,13 @@ static struct task_struct *peek(u64 dsq_id)
 }
 
 /* Take one queue's head into account. Not static: verified once, on its own. */
-__noinline int look(struct heads *heads, u32 domain, u32 queue, u64 now)
+__noinline int look(struct heads *heads __arg_nonnull, u32 domain, u32 queue, u64 now)
 {
 	u64 dsq_id = dsq_of(domain, queue), key;
 	struct task_struct *p;
 	struct task_ctx *taskc;
 	struct head *best;
 
-	if (!heads)
-		return 0;
 	p = peek(dsq_id);
 	if (!p)
 		return 0;
@@ -90,9 +88,9 @@ __noinline int look(struct heads *heads, u32 domain, u32 queue, u64 now)
 }
 
 /* From where a thread waited to the queue of the level that it has now. Not static: see look(). */
-__noinline int lift(struct heads *heads, u64 now)
+__noinline int lift(struct heads *heads __arg_nonnull, u64 now)
 {
-	struct task_struct *p = heads ? bpf_task_from_pid(heads->late_pid) : NULL;
+	struct task_struct *p = bpf_task_from_pid(heads->late_pid);
 	struct task_ctx *taskc = p ? lookup_task(p) : NULL;
 
 	if (p && taskc) {
