@@ -10,6 +10,7 @@ from schedctl.resolve.assignment import Assignment, resolve
 from schedctl.resolve.facts import Cpu, HostFacts, KernelFacts
 
 HEAD = "schedctl: 1\nname: a\n"
+FIXED = "policy: {order: fixed_priority}\n"
 
 
 def host(*caches: int, hz: int | None = 250) -> HostFacts:

@@ -15,14 +15,11 @@ from schedctl.analysis.domain import domain_of, smallest_cache
 from schedctl.analysis.model import Strength, Verdict
 from schedctl.errors import AdmissionError, Problem
 from schedctl.resolve.assignment import Assignment
-from tests.analysis.profiles import classes, host, profile
-from tests.analysis.told import CASES, EQUALS, FIXED, golden, of_case
+from tests.analysis.profiles import FIXED, classes, host, profile
+from tests.analysis.told import CASES, EQUALS, TWO, golden, of_case
 from tests.sched.programs import ROOT
 
-FITS = classes(
-    motor="level: 7, period: 20ms, runtime: 2ms, threads: 1",
-    video="level: 5, period: 40ms, runtime: 5ms, threads: 2",
-)
+FITS = classes(**TWO)
 TOO_MUCH = FITS.replace("runtime: 5ms", "runtime: 20ms")
 
 
@@ -188,7 +185,7 @@ def test_who_says_nothing_is_never_refused() -> None:
 
 def test_a_large_profile_is_refused_in_bounded_time() -> None:
     """Six classes of fifty threads: to look for a change that fits would take minutes."""
-    text = "policy: {order: fixed_priority}\n" + classes(
+    text = FIXED + classes(
         **{f"c{i}": f"level: {i + 1}, period: {20 + i}ms, runtime: 100us, threads: 50" for i in range(6)}
     )
     start = time.process_time()

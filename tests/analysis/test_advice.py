@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 
+from schedctl.analysis import response_time
 from schedctl.analysis.advice import (
     Change,
     Changes,
@@ -24,7 +26,9 @@ from schedctl.analysis.effort import Effort, GaveUpError
 from schedctl.analysis.model import Placement, Scheduler, Task, Verdict
 from schedctl.analysis.report import TaskSet, analyze
 from schedctl.analysis.supply import DEDICATED, BoundedDelay, Periodic, Supply
+from tests.analysis.sets import tasks_of
 
+EDF, FIXED = Scheduler.EDF, Scheduler.FIXED_PRIORITY
 MS = 1_000_000
 Tasks = Sequence[Task]
 
@@ -36,7 +40,7 @@ def task(name: str, wcet: int, period: int, deadline: int | None = None, level: 
 def task_set(
     *tasks: Task,
     cpus: int = 1,
-    scheduler: Scheduler = Scheduler.FIXED_PRIORITY,
+    scheduler: Scheduler = FIXED,
     placement: Placement = Placement.GLOBAL,
     supply: Supply = DEDICATED,
 ) -> TaskSet:
@@ -239,7 +243,7 @@ def test_a_pinning() -> None:
     assert [*pinning(task_set(*tasks, cpus=1))] == []
     # by deadline both fit on one CPU, as equals of fixed priority they do not
     pair = (task("p", 50, 100), task("q", 40, 80))
-    assert [*pinning(task_set(*pair, cpus=1, scheduler=Scheduler.EDF))] != []
+    assert [*pinning(task_set(*pair, cpus=1, scheduler=EDF))] != []
     assert [*pinning(task_set(*pair, cpus=1))] == []
 
 
@@ -253,7 +257,7 @@ def test_a_pinning_is_held_against_what_a_cpu_supplies(levels: tuple[int, int]) 
             task("b", 1 * MS, 50 * MS, deadline * MS, level=levels[1]),
         )
         for supply, wanted in ((gaps, fits), (DEDICATED, True)):
-            found = task_set(*tasks, cpus=1, scheduler=Scheduler.EDF, supply=supply)
+            found = task_set(*tasks, cpus=1, scheduler=EDF, supply=supply)
             assert ([*pinning(found)] != []) is wanted
 
 
@@ -294,7 +298,7 @@ def test_who_uses_most_is_looked_at_first_and_what_was_found_stays() -> None:
 
 def said(*tasks: Task, cpus: int) -> tuple[str, ...]:
     """As `analyze --explain` says it."""
-    found = task_set(*tasks, cpus=cpus, scheduler=Scheduler.EDF)
+    found = task_set(*tasks, cpus=cpus, scheduler=EDF)
     return advice(found, analyze(found))
 
 
@@ -307,3 +311,58 @@ def test_more_cpus_are_advised_where_there_are_several() -> None:
     light = said(task("a", 1, 10), task("b", 1, 10), cpus=2)
     assert light
     assert all(" may have " in text for text in light)
+
+
+def proven(tasks: Sequence[Task]) -> bool:
+    return response_time.analyze(tasks).verdict is Verdict.SCHEDULABLE
+
+
+def test_changes_that_fit_the_nearest_first() -> None:
+    """Of three [1, 3] and [2, 6]: 3 * 2 + 2 > 6, so w = 8 > 6; with two of t, 2 * 2 + 2 = 6."""
+    tasks = tasks_of([[1, 3], [1, 3], [1, 3], [2, 6]])
+    found = changes(tasks, {"t": [0, 1, 2], "u": [3]}, proven)
+    assert found.all_tried
+    assert [change.text for change in found.found] == [
+        "t would fit with at most 2 threads instead of 3",
+        "t would fit with a period of at least 5ns instead of 3ns",
+    ]
+    one = changes(tasks_of([[1, 3], [1, 3], [4, 9]]), {"t": [0, 1], "u": [2]}, proven, proven=False)
+    assert "t could fit with at most 1 thread instead of 2" in [change.text for change in one.found]
+    free = changes(tasks_of([[1, 4], [1, 8]]), {"t": [0], "u": [1]}, proven)
+    assert "t may have a runtime of at most 3ns instead of 1ns" in [change.text for change in free.found]
+
+
+def test_advice_that_takes_too_long_is_not_given() -> None:
+    """What is found when nothing is left to spend is not the largest."""
+
+    tasks = tasks_of([[1, 3], [1, 3], [1, 3], [2, 6]])
+    found = changes(tasks, {"t": [0, 1, 2], "u": [3]}, spending(3_000_000, proven))
+    assert (found.found, found.all_tried) == ((), False)
+    said = sentences(TaskSet(tuple(tasks), 1, FIXED, Placement.UNIPROCESSOR), found, Verdict.NOT_SCHEDULABLE)
+    assert [*said] == ["more changes were not looked for: that would take too long"]
+
+
+def test_how_many_cpus() -> None:
+    """Five halves are more than two CPUs; three are enough for at most one task each, and two more."""
+    found = TaskSet(tuple(tasks_of([[2, 4]] * 5)), 2, FIXED, Placement.GLOBAL)
+    assert [*cpus_needed(found, lambda cpus: cpus == 5, 8)] == [
+        "as it is, fewer than 3 CPUs cannot be enough",
+        "as it is, 5 CPUs are provably enough",
+    ]
+    assert [*cpus_needed(found, lambda _: False, 8)] == ["as it is, fewer than 3 CPUs cannot be enough"]
+    assert [*cpus_needed(replace(found, cpus=3), lambda cpus: cpus >= 3, 8)] == [
+        "as it is, 4 CPUs are provably enough"
+    ]
+
+
+def test_a_deadline_within_the_gaps() -> None:
+    found = TaskSet(tuple(tasks_of([[1, 4]])), 1, FIXED, Placement.UNIPROCESSOR, Periodic(4, 2))
+    said = [*sentences(found, changes(found.tasks, {"t1": [0]}, lambda _: False), Verdict.UNKNOWN)]
+    assert said == [
+        "no change of one alone makes it fit",
+        "t1 cannot be proven while its deadline, 4ns, is within the gaps in what the CPUs supply, 4ns",
+    ]
+    later = replace(found, tasks=tuple(tasks_of([[1, 5]])))
+    assert [*sentences(later, changes(later.tasks, {"t1": [0]}, lambda _: False), Verdict.UNKNOWN)] == said[
+        :1
+    ]

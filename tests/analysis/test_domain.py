@@ -15,10 +15,9 @@ from schedctl.analysis.model import Placement, Scheduler, Task
 from schedctl.analysis.report import TaskSet
 from schedctl.profile.model import ThreadClass
 from schedctl.resolve.assignment import Assignment
-from tests.analysis.profiles import classes, host, profile
+from tests.analysis.profiles import FIXED, classes, host, profile
 
 MS = 1_000_000
-FIXED = "policy: {order: fixed_priority}\n"
 MOTOR = "level: 7, period: 20ms, runtime: 2ms, threads: 1"
 VIDEO = "level: 5, period: 40ms, deadline: 30ms, runtime: 5ms, threads: 2"
 FITS = classes(motor=MOTOR, video=VIDEO)

@@ -15,26 +15,28 @@ from schedctl.analysis.supply import DEDICATED, BoundedDelay
 from schedctl.analysis.text import against, duration, out_of, percent, ratio, share
 
 
-def root_of_two(n: int, bits: int) -> int:
-    """The largest x with (x / 2^bits)^n <= 2."""
-    low, high = 1 << bits, 2 << bits
+def root_of_two(n: int, unit: int) -> int:
+    """The largest x with (x / unit)^n <= 2."""
+    low, high = unit, 2 * unit
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if middle**n <= 2 << bits * n else (low, middle)
+        low, high = (middle, high) if middle**n <= 2 * unit**n else (low, middle)
     return low
 
 
-@pytest.mark.parametrize("bits", [63, 64, 65, 128, 200])
-@pytest.mark.parametrize("n", [2, 3, 4, 5, 7, 8, 31, 100])
-def test_the_bound_of_liu_and_layland_is_exact(n: int, bits: int) -> None:
-    below = root_of_two(n, bits)
-    assert at_most_bound(n * Fraction(below - (1 << bits), 1 << bits), n)
-    assert not at_most_bound(n * Fraction(below + 1 - (1 << bits), 1 << bits), n)
+@pytest.mark.parametrize("n", [*range(2, 12), 31, 100])
+def test_the_bound_of_liu_and_layland_is_exact(n: int) -> None:
+    """In whole numbers, at the last digit that is compared and far behind it."""
+    for unit in (*(1 << bits for bits in (63, 64, 65, 128, 200)), n * 10**30):
+        above = root_of_two(n, unit) - unit
+        assert at_most_bound(n * Fraction(above, unit), n)
+        assert not at_most_bound(n * Fraction(above + 1, unit), n)
 
 
 def test_the_bound_of_one_task_and_of_far_too_much() -> None:
     assert at_most_bound(Fraction(1), 1)
-    assert not at_most_bound(Fraction(1) + Fraction(1, 10**30), 1)
+    for digits in (9, 30):
+        assert not at_most_bound(1 + Fraction(1, 10**digits), 1)
     assert not at_most_bound(Fraction(10**9), 1000)
     assert at_most_bound(Fraction(0), 5)
 

@@ -25,7 +25,6 @@ from schedctl.analysis import (
     qpa,
     response_time,
 )
-from schedctl.analysis.advice import changes, cpus_needed, sentences
 from schedctl.analysis.demand import hyperperiod
 from schedctl.analysis.effort import Effort, GaveUpError, together
 from schedctl.analysis.global_model import workload
@@ -98,86 +97,6 @@ def test_tests_share_an_effort() -> None:
         outer.spend(1)
     Effort(100).spend(90)
     assert qpa.analyze(SET).verdict is Verdict.SCHEDULABLE
-
-
-def proven(tasks: Sequence[Task]) -> bool:
-    return response_time.analyze(tasks).verdict is Verdict.SCHEDULABLE
-
-
-def test_changes_that_fit_the_nearest_first() -> None:
-    """Of three [1, 3] and [2, 6]: 3 * 2 + 2 > 6, so w = 8 > 6; with two of t, 2 * 2 + 2 = 6."""
-    tasks = tasks_of([[1, 3], [1, 3], [1, 3], [2, 6]])
-    found = changes(tasks, {"t": [0, 1, 2], "u": [3]}, proven)
-    assert found.all_tried
-    assert [change.text for change in found.found] == [
-        "t would fit with at most 2 threads instead of 3",
-        "t would fit with a period of at least 5ns instead of 3ns",
-    ]
-    one = changes(tasks_of([[1, 3], [1, 3], [4, 9]]), {"t": [0, 1], "u": [2]}, proven, proven=False)
-    assert "t could fit with at most 1 thread instead of 2" in [change.text for change in one.found]
-    free = changes(tasks_of([[1, 4], [1, 8]]), {"t": [0], "u": [1]}, proven)
-    assert "t may have a runtime of at most 3ns instead of 1ns" in [change.text for change in free.found]
-
-
-def test_advice_that_takes_too_long_is_not_given() -> None:
-    """What is found when nothing is left to spend is not the largest."""
-
-    def slow(tasks: Sequence[Task]) -> bool:
-        try:
-            Effort(10**9).spend(3_000_000)
-        except GaveUpError:
-            return False
-        return proven(tasks)
-
-    tasks = tasks_of([[1, 3], [1, 3], [1, 3], [2, 6]])
-    found = changes(tasks, {"t": [0, 1, 2], "u": [3]}, slow)
-    assert (found.found, found.all_tried) == ((), False)
-    said = sentences(TaskSet(tuple(tasks), 1, FIXED, Placement.UNIPROCESSOR), found, Verdict.NOT_SCHEDULABLE)
-    assert [*said] == ["more changes were not looked for: that would take too long"]
-
-
-def test_how_many_cpus() -> None:
-    """Five halves are more than two CPUs; three are enough for at most one task each, and two more."""
-    found = TaskSet(tuple(tasks_of([[2, 4]] * 5)), 2, FIXED, Placement.GLOBAL)
-    assert [*cpus_needed(found, lambda cpus: cpus == 5, 8)] == [
-        "as it is, fewer than 3 CPUs cannot be enough",
-        "as it is, 5 CPUs are provably enough",
-    ]
-    assert [*cpus_needed(found, lambda _: False, 8)] == ["as it is, fewer than 3 CPUs cannot be enough"]
-    assert [*cpus_needed(replace(found, cpus=3), lambda cpus: cpus >= 3, 8)] == [
-        "as it is, 4 CPUs are provably enough"
-    ]
-
-
-def test_a_deadline_within_the_gaps() -> None:
-    found = TaskSet(tuple(tasks_of([[1, 4]])), 1, FIXED, Placement.UNIPROCESSOR, Periodic(4, 2))
-    said = [*sentences(found, changes(found.tasks, {"t1": [0]}, lambda _: False), Verdict.UNKNOWN)]
-    assert said == [
-        "no change of one alone makes it fit",
-        "t1 cannot be proven while its deadline, 4ns, is within the gaps in what the CPUs supply, 4ns",
-    ]
-    later = replace(found, tasks=tuple(tasks_of([[1, 5]])))
-    assert [*sentences(later, changes(later.tasks, {"t1": [0]}, lambda _: False), Verdict.UNKNOWN)] == said[
-        :1
-    ]
-
-
-@pytest.mark.parametrize("n", range(2, 12))
-def test_the_bound_at_thirty_digits(n: int) -> None:
-    """(n d + k)^n <= 2 (n d)^n in whole numbers; 64 bits do not decide."""
-    d = 10**30
-    low, high = 0, d
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if (n * d + middle) ** n <= 2 * (n * d) ** n else (low, middle)
-    assert liu_layland.at_most_bound(Fraction(low, d), n)
-    assert not liu_layland.at_most_bound(Fraction(low + 1, d), n)
-
-
-def test_the_bound_far_away() -> None:
-    assert not liu_layland.at_most_bound(Fraction(10**9), 1000)
-    assert liu_layland.at_most_bound(Fraction(1), 1)
-    assert not liu_layland.at_most_bound(Fraction(10**9 + 1, 10**9), 1)
 
 
 def test_first_fit_takes_the_largest_first() -> None:

@@ -12,10 +12,9 @@ from pathlib import Path
 from schedctl.analysis.admission import admit, analyze_profile, profile_changes, profile_cpus
 from schedctl.analysis.model import TestResult
 from schedctl.resolve.assignment import Assignment
-from tests.analysis.profiles import classes, profile
+from tests.analysis.profiles import FIXED, classes, profile
 
 TOLD = Path(__file__).parents[1] / "golden" / "admission.txt"
-FIXED = "policy: {order: fixed_priority}\n"
 TWO = {
     "motor": "level: 7, period: 20ms, runtime: 2ms, threads: 1",
     "video": "level: 5, period: 40ms, runtime: 5ms, threads: 2",
@@ -35,11 +34,11 @@ BLOCKED = {
 }
 HOLD = "resources: {r: {hold: {hand: 1ms, bulk: 15ms}}}\n"
 HEAVY = dict.fromkeys(("a", "b", "c"), "level: 5, period: 20ms, runtime: 12ms, threads: 1")
-Case = tuple[str, tuple[int, ...]]
 PROVEN = {f"p{i}": f"level: {7 - i}, period: 90ms, runtime: 1ms, threads: 1" for i in range(3)}
 MOST = "level: 5, period: 20ms, runtime: 19ms, threads: "
 SHORT = "level: 7, period: 1100us, deadline: 1ms, runtime: 200us, threads: 6"
-CASES: dict[str, Case] = {
+# The lines behind `name`, and the CPUs of each cache.
+CASES: dict[str, tuple[str, tuple[int, ...]]] = {
     "two classes": (classes(**TWO), (1,)),
     "by fixed priority": (FIXED + classes(**TWO), (1,)),
     "equals by deadline": (classes(**EQUALS), (1,)),
@@ -53,14 +52,8 @@ CASES: dict[str, Case] = {
     "the most urgent says nothing": (classes(**TWO, noise="level: 7"), (1,)),
     "nothing is urgent after what says nothing": (classes(quiet=TWO["motor"], noise="level: 6"), (1,)),
     "three proven classes": (FIXED + classes(**PROVEN, noise="level: 3"), (1,)),
-    "too much for one CPU": (
-        classes(a=MOST + "1", z=TWO["motor"]),
-        (1,),
-    ),
-    "too much for three CPUs": (
-        FIXED + classes(many=MOST + "4"),
-        (3,),
-    ),
+    "too much for one CPU": (classes(a=MOST + "1", z=TWO["motor"]), (1,)),
+    "too much for three CPUs": (FIXED + classes(many=MOST + "4"), (3,)),
     "no single change": (classes(**HEAVY), (1,)),
     "on four CPUs": (FIXED + classes(**HEAVY), (4,)),
     "on four CPUs, silent": (classes(**HEAVY, noise="level: 5"), (4,)),
@@ -71,10 +64,7 @@ CASES: dict[str, Case] = {
     "on eight CPUs": (classes(**HEAVY), (8,)),
     "on nine CPUs": (classes(**HEAVY), (9,)),
     "on two caches": (classes(**HEAVY), (4, 4)),
-    "only possible": (
-        classes(motor=SHORT),
-        (1,),
-    ),
+    "only possible": (classes(motor=SHORT), (1,)),
     "says nothing": (classes(game="level: 5"), (1,)),
 }
 
