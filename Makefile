@@ -135,7 +135,7 @@ build/faulty/%/main.bpf.o: $(BPF)/main.bpf.o Makefile
 	docs-profile
 check-fast: build ## linters, types, unit and property tests; no virtual machine, about a minute
 	@echo "==> linters and tests without a virtual machine"
-	@$(PYTEST) -n 3 -m "not lab and not long"
+	@$(PYTEST) -n 3 -m "not lab and not long" # one more than CPUs: some tests wait for a timer
 
 check: host-lab build faulty ## everything, in virtual machines with a sched_ext kernel
 	@$(LAB)
