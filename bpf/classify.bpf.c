@@ -249,20 +249,26 @@ static bool refresh_fingerprint(struct task_struct *p, struct task_ctx *taskc, u
 	return true;
 }
 
-__hidden bool refresh_class(struct task_struct *p, struct task_ctx *taskc)
+/* The rare part. Not static: verified on its own, and callers are followed once for all that it does. */
+__noinline int classify(struct task_struct *p __arg_trusted, struct task_ctx *taskc __arg_nonnull)
 {
 	const struct policy *pol = active_policy();
 	struct subjects *s;
 	u32 zero = 0;
 
-	if (!pol || !refresh_fingerprint(p, taskc, pol->generation))
-		return false;
 	s = bpf_map_lookup_elem(&subjects, &zero);
-	if (!s)
-		return false;
+	if (!pol || !s)
+		return 0;
 	count(nr_classified);
 	fill_identity(p, taskc, s);
 	match_rules(p, pol, s, taskc->cgroup_id);
 	assign_class(p, taskc, pol, s);
-	return true;
+	return 1;
+}
+
+__hidden bool refresh_class(struct task_struct *p, struct task_ctx *taskc)
+{
+	const struct policy *pol = active_policy();
+
+	return pol && refresh_fingerprint(p, taskc, pol->generation) && classify(p, taskc);
 }

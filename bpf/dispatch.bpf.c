@@ -246,35 +246,41 @@ __noinline u64 overdue_tail(u32 domain, u32 queue, u64 now, u32 move)
 	return since;
 }
 
+/* The oldest of the tails, if it waits since before `oldest`. */
+__noinline int move_overdue_tail(struct cpu_ctx *cpuc __arg_nonnull, s32 cpu, u64 oldest, u64 now)
+{
+	u32 found = 2 * NR_QUEUES, i;
+
+	cpuc->tails_at = now;
+	bpf_for(i, 0, 2 * NR_QUEUES) {
+		u64 since = overdue_tail(i & 1 ? DOMAIN_CPU0 + cpu : DOMAIN_SHARED, i / 2, now, 0);
+
+		if (!since)
+			continue;
+		cpuc->tails_at = now - TAILS_EVERY_NS + TAILS_PAUSE_NS;
+		if (time_before(since, oldest)) {
+			oldest = since;
+			found = i;
+		}
+	}
+	if (found == 2 * NR_QUEUES ||
+	    !overdue_tail(found & 1 ? DOMAIN_CPU0 + cpu : DOMAIN_SHARED, found / 2, now, 1))
+		return 0;
+	cpuc->next_grant = GRANT_OVERDUE;
+	cpuc->next_rank = found / 2;
+	return 1;
+}
+
 /* Whoever of the heads and, now and then, of the tails has waited longest. */
 static bool move_overdue(struct cpu_ctx *cpuc, const struct heads *heads, s32 cpu, u64 now)
 {
 	u64 oldest = heads->overdue.found ? heads->overdue_at : now;
-	u32 found = 2 * NR_QUEUES, i;
 
 	if (cpuc->overdue_ns >= OVERDUE_LIMIT_NS)
 		return false;
-	if (time_since(now, cpuc->tails_at) > TAILS_EVERY_NS) {
-		cpuc->tails_at = now;
-		bpf_for(i, 0, 2 * NR_QUEUES) {
-			u64 since = overdue_tail(i & 1 ? DOMAIN_CPU0 + cpu : DOMAIN_SHARED, i / 2,
-						 now, 0);
-
-			if (!since)
-				continue;
-			cpuc->tails_at = now - TAILS_EVERY_NS + TAILS_PAUSE_NS;
-			if (time_before(since, oldest)) {
-				oldest = since;
-				found = i;
-			}
-		}
-	}
-	if (found < 2 * NR_QUEUES &&
-	    overdue_tail(found & 1 ? DOMAIN_CPU0 + cpu : DOMAIN_SHARED, found / 2, now, 1)) {
-		cpuc->next_grant = GRANT_OVERDUE;
-		cpuc->next_rank = found / 2;
+	if (time_since(now, cpuc->tails_at) > TAILS_EVERY_NS &&
+	    move_overdue_tail(cpuc, cpu, oldest, now))
 		return true;
-	}
 	return move_granted(cpuc, &heads->overdue, GRANT_OVERDUE);
 }
 

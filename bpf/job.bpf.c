@@ -150,12 +150,13 @@ static void recover(struct task_ctx *taskc, struct class_stats *stats, u64 now)
 	}
 }
 
-__hidden void note_late(struct task_struct *p, struct task_ctx *taskc, u64 now)
+__noinline int note_late(struct task_struct *p __arg_trusted, struct task_ctx *taskc __arg_nonnull,
+			 u64 now)
 {
 	struct class_stats *stats = lookup_class_stats(taskc);
 
 	if (!stats)
-		return;
+		return 0;
 	if (!(taskc->flags & TASK_LATE)) {
 		taskc->flags |= TASK_LATE;
 		stats->nr_misses++;
@@ -165,6 +166,7 @@ __hidden void note_late(struct task_struct *p, struct task_ctx *taskc, u64 now)
 		recover(taskc, stats, now);
 		taskc->late_again_at = abs_deadline(now, taskc->deadline_ns);
 	}
+	return 0;
 }
 
 __hidden void end_job(struct task_struct *p, struct task_ctx *taskc, u64 now)
@@ -224,10 +226,11 @@ static bool is_dying(struct task_struct *p)
 	return p->flags & PF_EXITING || p->pending.signal.sig[0] & SIGKILL_BIT;
 }
 
-__hidden bool settle_budget(struct task_struct *p, struct task_ctx *taskc, u64 now)
+__noinline int settle_budget(struct task_struct *p __arg_trusted,
+			     struct task_ctx *taskc __arg_nonnull, u64 now)
 {
 	if (!taskc->runtime_ns || !budget_is_out(taskc->budget_ns))
-		return false;
+		return 0;
 	if (!time_before(now, taskc->replenish_at))
 		replenish(taskc, now);
 	else if (!(taskc->flags & (TASK_THROTTLED | TASK_DEMOTED)) && taskc->tier == TIER_REALTIME)

@@ -23,13 +23,13 @@ void rekey(struct task_ctx *taskc);
 void end_job(struct task_struct *p, struct task_ctx *taskc, u64 now);
 
 /* The job is past its deadline and still there: a miss, once; to recovery again with each deadline more. */
-void note_late(struct task_struct *p, struct task_ctx *taskc, u64 now);
+int note_late(struct task_struct *p, struct task_ctx *taskc, u64 now);
 
 /*
  * What has to happen to a thread that wants to go on, if its budget is used up or its period
  * over. True where it has to wait for its next period.
  */
-bool settle_budget(struct task_struct *p, struct task_ctx *taskc, u64 now);
+int settle_budget(struct task_struct *p, struct task_ctx *taskc, u64 now);
 
 /* The next period begins: a new budget, a new deadline. */
 void replenish(struct task_ctx *taskc, u64 now);

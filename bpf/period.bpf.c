@@ -6,6 +6,7 @@
  */
 #include "period.bpf.h"
 #include "job.bpf.h"
+#define PERIOD_FIT __noinline
 #include "period_math.h"
 
 struct {

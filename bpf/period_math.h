@@ -91,6 +91,11 @@ static inline u32 middle_of(u64 a, u64 b, u64 c)
 	return (u32)(low ^ (low ^ high) * is_less(low, high));
 }
 
+/* The sums of as many gaps as the lag has. */
+struct period_spans {
+	u32 ns[PERIOD_SPANS];
+};
+
 /* About the median of the newest spans: the middle one of the middle ones of three each. */
 static inline u32 period_middle(const u32 *spans)
 {
@@ -139,6 +144,19 @@ static inline void period_measure(const u32 *spans, struct period_fit *fit)
 	fit->error_ns = fit->deviation_ns + center_ns / 2 * (PERIOD_SPANS - fit->nr_near);
 }
 
+/* In BPF not static: verified once instead of for each lag. */
+#ifndef PERIOD_FIT
+#define PERIOD_FIT static inline
+#endif
+PERIOD_FIT int period_fit_spans(const struct period_spans *spans, struct period_fit *fit)
+{
+	if (!spans || !fit)
+		return 0;
+	period_center(spans->ns, fit);
+	period_measure(spans->ns, fit);
+	return 1;
+}
+
 /* 0 or 1. */
 static inline u32 period_is_regular(const struct period_fit *fit)
 {
@@ -162,7 +180,7 @@ static inline u32 period_is_steadier(const struct period_fit *fit, u64 scatter_n
 /* The fit of the best of the lags that pass; returns the lag, or 0 where none passes. */
 static inline u32 period_search(const struct period_ctx *ctx, struct period_fit *best)
 {
-	u32 spans[PERIOD_SPANS] = {};
+	struct period_spans spans = {};
 	u64 scatter_ns = 0;
 	u32 found = 0;
 
@@ -171,9 +189,9 @@ static inline u32 period_search(const struct period_ctx *ctx, struct period_fit 
 		u32 better, chosen;
 
 		for (u32 i = 0; i < PERIOD_SPANS; i++)
-			spans[i] += ctx->gaps_ns[(ctx->nr_gaps - lag - i) % PERIOD_GAPS];
-		period_center(spans, &fit);
-		period_measure(spans, &fit);
+			spans.ns[i] += ctx->gaps_ns[(ctx->nr_gaps - lag - i) % PERIOD_GAPS];
+		if (!period_fit_spans(&spans, &fit))
+			break;
 		better = period_is_regular(&fit);
 		/* a burst, or one long pause: longer lags only hide it in their multiples */
 		if (better && fit.sum_ns * 100 < fit.total_ns * PERIOD_MIN_COVER)

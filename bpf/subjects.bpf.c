@@ -89,11 +89,11 @@ static bool is_slice(const struct subjects *s, u32 begin, u32 end)
 	return end - begin > 6 && ends_with(last_bytes(s, begin, end), DOT_SLICE, 6);
 }
 
-static bool is_unit(const struct subjects *s, u32 begin, u32 end)
+__noinline int is_unit(const struct subjects *s, u32 begin, u32 end)
 {
 	u64 last = last_bytes(s, begin, end);
 
-	if (begin >= end || byte_at(s->text, TEXT_LEN, begin) == '.')
+	if (!s || begin >= end || byte_at(s->text, TEXT_LEN, begin) == '.')
 		return false;
 	return ends_with(last, DOT_SERVICE, 8) || ends_with(last, DOT_SOCKET, 7) ||
 	       ends_with(last, DOT_SCOPE, 6) || ends_with(last, DOT_MOUNT, 6) ||
@@ -101,11 +101,11 @@ static bool is_unit(const struct subjects *s, u32 begin, u32 end)
 }
 
 /* user@1000.service */
-static bool is_user_manager(const struct subjects *s, u32 begin, u32 end)
+__noinline int is_user_manager(const struct subjects *s, u32 begin, u32 end)
 {
 	u32 digits = opaque_zero, i;
 
-	if (end - begin < 14 || !ends_with(last_bytes(s, begin, end), DOT_SERVICE, 8) ||
+	if (!s || end - begin < 14 || !ends_with(last_bytes(s, begin, end), DOT_SERVICE, 8) ||
 	    !ends_with(last_bytes(s, begin, begin + 5), USER_AT, 5))
 		return false;
 	bpf_for(i, 0, 16) {
@@ -125,10 +125,12 @@ static bool is_user_manager(const struct subjects *s, u32 begin, u32 end)
  * The systemd units of the cgroup, as schedctl/resolve/units.py: below slices the first
  * component, and below a user's manager the same once more.
  */
-static void find_units(struct subjects *s)
+__noinline int find_units(struct subjects *s)
 {
 	u32 subject = SUBJECT_UNIT, i;
 
+	if (!s)
+		return 0;
 	bpf_for(i, 0, CGROUP_DEPTH) {
 		u32 begin, end;
 
@@ -149,6 +151,7 @@ static void find_units(struct subjects *s)
 			break;
 		subject = SUBJECT_USER_UNIT;
 	}
+	return 0;
 }
 
 __hidden bool walk_cgroup(struct task_struct *p, struct subjects *s)
