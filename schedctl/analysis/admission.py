@@ -12,7 +12,6 @@ from schedctl.analysis.advice import Changes, changes, cpus_needed
 from schedctl.analysis.domain import NR_CANDIDATES, Domain, domain_of
 from schedctl.analysis.edf_response import Order
 from schedctl.analysis.model import (
-    Placement,
     Scheduler,
     Strength,
     Task,
@@ -48,8 +47,6 @@ def analyze_profile(assignment: Assignment) -> ProfileAnalysis:
     domain = domain_of(assignment)
     tests = tuple(profile_tests(domain.found, domain.all_cpus, domain.unproven_level))
     verdict = decide(tests)
-    if verdict is Verdict.SCHEDULABLE and domain.silent:
-        verdict = Verdict.UNKNOWN
     of_threads = analyze_tests(domain.found, tests, verdict, domain.assumptions)
     result = replace(of_threads, tests=tuple(_by_class(domain, test) for test in tests))
     return ProfileAnalysis(domain, result, of_threads)
@@ -106,21 +103,13 @@ def _claimed(found: TaskSet, result: TestResult, unproven_level: int) -> TestRes
 
 
 def _by_class(domain: Domain, test: TestResult) -> TestResult:
-    """One row per class: its threads are alike."""
+    """One row per class: its threads are alike, and so are their results."""
     owner = {task.name: name for task, name in zip(domain.found.tasks, domain.owners, strict=True)}
-    worst: dict[str, TaskResult] = {}
+    rows: dict[str, TaskResult] = {}
     for task in test.tasks:
         name = owner[task.name]
-        before = worst.get(name)
-        if before is None or (before.fits and not task.fits) or _later(task, before):
-            worst[name] = replace(task, name=name)
-    return replace(test, tasks=tuple(worst.values()))
-
-
-def _later(task: TaskResult, other: TaskResult) -> bool:
-    if task.response_time_ns is None or other.response_time_ns is None:
-        return task.response_time_ns is None and other.response_time_ns is not None
-    return task.response_time_ns > other.response_time_ns
+        rows.setdefault(name, replace(task, name=name))
+    return replace(test, tasks=tuple(rows.values()))
 
 
 def profile_changes(domain: Domain) -> Changes:
@@ -146,7 +135,7 @@ def profile_cpus(domain: Domain) -> Iterator[str]:
     """How many CPUs a host with one last-level cache needs for these tasks."""
 
     def fits_on(cpus: int) -> bool:
-        return provable(profile_tests(replace(domain.found, cpus=cpus, placement=Placement.GLOBAL), cpus))
+        return provable(profile_tests(replace(domain.found, cpus=cpus), cpus))
 
     if domain.found.cpus == domain.all_cpus:
         yield from cpus_needed(domain.found, fits_on, NR_CANDIDATES)

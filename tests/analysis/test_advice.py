@@ -275,9 +275,9 @@ def spending(steps: int, fits: Callable[[Tasks], bool]) -> Callable[[Tasks], boo
 
 
 def test_who_uses_most_is_looked_at_first_and_what_was_found_stays() -> None:
-    """`many` uses 0.9 CPUs, `one` 0.5: there are steps for the first of them only."""
-    tasks = [task("one", 5, 10), *(task(f"many{i}", 3, 10) for i in range(3))]
-    groups = {"one": [0], "many": [1, 2, 3]}
+    """`many` uses 0.9 CPUs, `few` 0.5: there are steps for the first of them only."""
+    tasks = [task("few", 5, 10), *(task(f"many{i}", 3, 10) for i in range(3))]
+    groups = {"few": [0], "many": [1, 2, 3]}
     asked: list[Tasks] = []
 
     def fits(changed: Tasks) -> bool:

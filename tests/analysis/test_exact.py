@@ -9,6 +9,8 @@ from fractions import Fraction
 import pytest
 
 from schedctl.analysis import capacity, response_time
+from schedctl.analysis.demand import blocking_at
+from schedctl.analysis.global_model import workload
 from schedctl.analysis.liu_layland import at_most_bound, printed_bound
 from schedctl.analysis.model import Strength, Task, Verdict
 from schedctl.analysis.supply import DEDICATED, BoundedDelay
@@ -57,6 +59,23 @@ def test_a_task_that_is_too_much_for_any_cpu_alone() -> None:
     )
     just = capacity.analyze([Task("full", 10, 10, 30), tasks[1]], 2)
     assert just.verdict is Verdict.UNKNOWN
+
+
+def test_nothing_is_supplied_before_the_delay_is_over() -> None:
+    supply = BoundedDelay(Fraction(1, 2), Fraction(3))
+    assert [supply.within(interval) for interval in (0, 2, 3, 4, 5)] == [0, 0, 0, Fraction(1, 2), 1]
+
+
+def test_a_job_that_is_longer_than_its_deadline_begins_late_in_the_window() -> None:
+    """5 of work, due 3 later: a window of 2 ends as it could begin."""
+    task = Task("long", 5, 10, 3)
+    assert [workload(task, window, 0) for window in (0, 1, 2, 3, 7, 12)] == [0, 0, 0, 1, 5, 5]
+
+
+def test_jitter_brings_what_blocks_nearer() -> None:
+    """Released 2 late, due 5 after its arrival: from 3 on it may be blocked."""
+    tasks = [Task("a", 1, 9, 5, 2, 4), Task("b", 1, 9, 8, 0, 6)]
+    assert [blocking_at(tasks, time) for time in (3, 4, 7, 8)] == [4, 4, 4, 6]
 
 
 def test_only_a_whole_cpu_without_blocking_is_exact() -> None:

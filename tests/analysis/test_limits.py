@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -40,7 +41,7 @@ from schedctl.analysis.model import (
 from schedctl.analysis.partition import assignment_text, first_fit
 from schedctl.analysis.report import TaskSet, decide, run_tests
 from schedctl.analysis.supply import DEDICATED, BoundedDelay, Periodic
-from tests.analysis.sets import constrained, small_tasks, tasks_of
+from tests.analysis.sets import constrained, random_tasks, small_tasks, tasks_of
 
 EDF, FIXED = Scheduler.EDF, Scheduler.FIXED_PRIORITY
 SET = tasks_of([[1, 3, 2], [2, 5, 4]])
@@ -178,6 +179,22 @@ def test_bounds_of_the_utilization_say_where_they_do_not_apply() -> None:
 def test_no_tasks_use_nothing() -> None:
     assert total_utilization([]) == 0
     assert total_utilization([Task("a", 1, 3, 3)] * 3) == 1
+
+
+@pytest.mark.parametrize("scheduler", list(Scheduler))
+def test_the_scheduler_reaches_every_test(scheduler: Scheduler) -> None:
+    """With equal levels, where it makes a difference to each of them."""
+    asked = {bcl: Placement.GLOBAL, bertogna_cirinei: Placement.GLOBAL, partition: Placement.PARTITIONED}
+    random, differ = Random(1), set()
+    (other,) = set(Scheduler) - {scheduler}
+    for _ in range(100):
+        tasks = [replace(task, level=1) for task in constrained(random_tasks(random, 2))]
+        for test, placement in asked.items():
+            by_name = {t.name: t for t in run_tests(TaskSet(tuple(tasks), 2, scheduler, placement))}
+            assert by_name[test.NAME] == test.analyze(tasks, 2, scheduler)
+            if by_name[test.NAME] != test.analyze(tasks, 2, other):
+                differ.add(test)
+    assert differ == set(asked)
 
 
 def test_the_supply_reaches_every_test() -> None:

@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from schedctl.analysis.model import Placement, Scheduler, Task
 from schedctl.analysis.report import TaskSet, analyze
-from schedctl.analysis.supply import DEDICATED, Periodic
+from schedctl.analysis.supply import DEDICATED, BoundedDelay, Periodic
 from schedctl.analysis.taskset import MAX_TIME_NS, load_taskset, read_taskset
 from schedctl.errors import ProfileError
 from schedctl.profile.document import load_bytes
+from tests.analysis.sets import tasks_of
 
 MS = 1_000_000
 WHOLE = """
@@ -154,9 +156,43 @@ def test_each_test_gets_the_scheduler(scheduler: str, first_fit: str, late: str)
     assert details["bertogna_cirinei"].startswith(f"{late}: ")
 
 
-def test_blocking_is_an_assumption() -> None:
-    said = analyze(read(WHOLE)).assumptions
-    assert "blocking is as declared, and happens once per job" in said
+JOBS = "jobs arrive at least a period apart and need at most their wcet, the scheduler's cost included"
+TIES = "nobody says who goes first among equal levels: each is analyzed as if it lost every tie"
+BLOCKING = "blocking is as declared, and happens once per job"
+GLOBAL = "a waiting job is less urgent than all that run, and moving costs nothing"
+
+
+@pytest.mark.parametrize(
+    ("tasks", "kind", "said"),
+    [
+        (tasks_of([[1, 4], [1, 6]]), (1, Scheduler.FIXED_PRIORITY, Placement.UNIPROCESSOR), [JOBS]),
+        (tasks_of([[1, 4]] * 2, levels=[1, 1]), (1, Scheduler.EDF, Placement.UNIPROCESSOR), [JOBS]),
+        (
+            tasks_of([[1, 4]] * 2, (0, 1), [1, 1]),
+            (2, Scheduler.FIXED_PRIORITY, Placement.GLOBAL),
+            [JOBS, TIES, BLOCKING, GLOBAL],
+        ),
+        (tasks_of([[1, 4]]), (2, Scheduler.FIXED_PRIORITY, Placement.PARTITIONED), [JOBS]),
+    ],
+)
+def test_assumptions(tasks: list[Task], kind: tuple[int, Scheduler, Placement], said: list[str]) -> None:
+    assert [*analyze(TaskSet(tuple(tasks), *kind)).assumptions] == said
+
+
+@pytest.mark.parametrize(
+    ("supply", "said"),
+    [
+        (
+            BoundedDelay(Fraction(1), Fraction(5, 2)),
+            "100 % of its time, with gaps that delay it by at most 3ns",
+        ),
+        (BoundedDelay(Fraction(3, 4)), "75 % of its time, with gaps that delay it by at most 0ns"),
+    ],
+)
+def test_the_supply_is_an_assumption(supply: BoundedDelay, said: str) -> None:
+    kind = (1, Scheduler.EDF, Placement.UNIPROCESSOR)
+    found = analyze(TaskSet(tuple(tasks_of([[1, 4]])), *kind, supply))
+    assert [*found.assumptions] == [JOBS, f"each CPU supplies {said}"]
 
 
 def test_by_deadline_the_shorter_one_is_blocked() -> None:

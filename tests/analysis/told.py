@@ -53,6 +53,7 @@ CASES: dict[str, tuple[str, tuple[int, ...]]] = {
     "nothing is urgent after what says nothing": (classes(quiet=TWO["motor"], noise="level: 6"), (1,)),
     "three proven classes": (FIXED + classes(**PROVEN, noise="level: 3"), (1,)),
     "too much for one CPU": (classes(a=MOST + "1", z=TWO["motor"]), (1,)),
+    "too much for two CPUs": (classes(a=MOST + "2", z=TWO["motor"]), (2,)),
     "too much for three CPUs": (FIXED + classes(many=MOST + "4"), (3,)),
     "no single change": (classes(**HEAVY), (1,)),
     "on four CPUs": (FIXED + classes(**HEAVY), (4,)),
@@ -76,6 +77,7 @@ UNCHANGED = ("equals by deadline", "too much for three CPUs", "on four CPUs, one
 def told(assignment: Assignment, changed: bool) -> Iterator[str]:
     found = analyze_profile(assignment)
     yield found.verdict.value
+    yield from (f"  assumes: {text}" for text in found.result.assumptions)
     for test, threads in zip(found.result.tests, found.of_threads.tests, strict=True):
         yield f"  {test.name} {test.strength.value} {test.verdict.value}: {test.detail}{times(test)}"
         if threads.tasks != test.tasks:
