@@ -213,6 +213,8 @@ static void assign_class(struct task_struct *p, struct task_ctx *taskc, const st
 	else
 		taskc->recovery = 0;
 	take_place(taskc, class, pol->generation);
+	if (taskc->flags & TASK_SURPLUS)
+		emit(p, taskc, EVENT_SURPLUS, 0);
 	ask_for_slack(p, taskc, class);
 	update_level(taskc);
 	if (taskc->job_deadline_at && taskc->class_tier != TIER_REALTIME)

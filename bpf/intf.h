@@ -13,6 +13,7 @@ typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
+typedef int16_t s16;
 typedef int32_t s32;
 typedef int64_t s64;
 #endif
@@ -20,7 +21,7 @@ typedef int64_t s64;
 /* Raised with every change of a struct below. */
 #define ABI_VERSION 4
 /* Raised with every change of struct task_ctx or period_ctx that another object could not go on with. */
-#define TASK_LAYOUT 1
+#define TASK_LAYOUT 2
 
 enum policy_limits {
 	MAX_CLASSES = 256, /* the reserved class "default" (0) included */
@@ -244,20 +245,19 @@ enum task_flags {
 	TASK_FIXED_PRIORITY = 1 << 0, /* the policy's order */
 	TASK_DEMOTED = 1 << 1, /* fair until replenish_at */
 	TASK_SURPLUS = 1 << 2, /* fair, because its class has its `threads` already */
-	TASK_LATE = 1 << 3, /* the job's miss is counted */
 	TASK_OVERDUE = 1 << 4, /* runs because of its age */
 	TASK_HELD_BACK = 1 << 5, /* matched a real-time class without the privilege */
 	TASK_THROTTLED = 1 << 6, /* out of budget, waits for replenish_at */
 	TASK_MEASURED = 1 << 7, /* its period is measured */
-	TASK_COUNTED = 1 << 8, /* in domain_ctx.nr of the queue that `counted` names */
 	TASK_RECOVERS = 1 << 9, /* misses lift it */
 	TASK_SLACK_LEFT = 1 << 10, /* left a class that asked for slack: slack_ns is due to it */
 };
 
 /*
  * One per thread, in task storage (map task_ctxs), readable with a pidfd as key. What the hot
- * path touches comes first and fills one cache line; a job's own data the second; the rest is
- * touched by classification, by classes that asked for it, or never.
+ * path touches comes first and fills one cache line, of which the kernel has the first eight
+ * bytes (struct bpf_local_storage_data); a job's own data the second; the rest is touched by
+ * classification, by classes that asked for it, or never.
  */
 struct task_ctx {
 	u64 key; /* order inside its queue: deadline, release or virtual time */
@@ -266,22 +266,23 @@ struct task_ctx {
 	u64 exec_ns; /* p->se.sum_exec_runtime up to which it was charged */
 	u64 slice_used_ns; /* consumed of the current slice */
 	u64 slice_ns; /* the class's */
-	u32 class_index; /* slot * MAX_CLASSES + class: index into class_stats */
-	s32 idle_cpu; /* claimed by ops.select_cpu for this wake-up, or -1 */
 	u32 weight; /* class, nice and cgroups; WEIGHT_ONE = neutral */
 	u16 flags; /* enum task_flags */
 	u8 tier; /* effective */
 	u8 level; /* effective; 0 outside the real-time tier */
 	/* the job */
+	u16 class_index; /* slot * MAX_CLASSES + class: index into class_stats */
+	s16 idle_cpu; /* claimed by ops.select_cpu for this wake-up, or -1 */
+	u32 counted; /* COUNTED | domain << 8 | queue: in domain_ctx.nr of that queue; 0 = in none */
 	u64 woken_at; /* 0 = not a wake-up, or already running */
 	u64 queued_at; /* waits since; 0 = ran since */
 	u64 abs_deadline_at; /* moves on with a renewal or a postponement */
-	u64 job_deadline_at; /* what the job has to meet; 0 = none */
+	u64 job_deadline_at; /* what the job has to meet; 0 = none; odd = it was seen late */
 	u64 deadline_ns; /* relative */
 	s64 budget_ns; /* left of runtime_ns; negative is debt */
-	u64 replenish_at; /* end of the budget's period: throttled and demoted until then */
 	u64 runtime_ns; /* 0 = no budget */
 	/* the class, and what it was found by */
+	u64 replenish_at; /* end of the budget's period: throttled and demoted until then */
 	u64 period_ns; /* declared or measured; 0 = none */
 	u64 generation; /* the policy that classified it; 0 = none yet */
 	u64 comm[2];
@@ -313,8 +314,8 @@ struct task_ctx {
 	/* timer slack before a class asked for another, and what it asked for; 0 = none did */
 	u64 slack_ns;
 	u64 slack_asked_ns;
-	u32 counted; /* domain << 8 | queue */
 	u32 vtime_tier; /* whose virtual time `vtime` is relative to */
+	u32 pad;
 	u64 reserved[5];
 };
 

@@ -3,7 +3,8 @@
  * The jobs of a thread: release and deadline, budget, misses and what follows from them.
  *
  * The budget is a constant-bandwidth server per thread: `runtime` in each `period`. It runs
- * from a release that the wake-up rule did not refuse to replenish_at. Used up before:
+ * from a release that the wake-up rule did not refuse to replenish_at; with what is left by
+ * then, a job that comes earlier has a deadline of its own. Used up before:
  *
  *   throttle   THROTTLED: parked until replenish_at, then a new budget and deadline
  *   postpone   deadline and replenish_at move on by a period, with a new budget, at once
@@ -94,16 +95,20 @@ __hidden void release_job(struct task_ctx *taskc, u64 now)
 	if (!taskc->runtime_ns) {
 		taskc->release_at = now;
 		taskc->abs_deadline_at = abs_deadline(now, taskc->deadline_ns);
-	} else if (!cbs_keeps(taskc->budget_ns, taskc->abs_deadline_at, taskc->replenish_at, now,
-			      taskc->runtime_ns, taskc->deadline_ns)) {
+	} else if (cbs_renews(taskc->budget_ns, taskc->replenish_at, now, taskc->runtime_ns,
+			      taskc->period_ns)) {
 		start_period(taskc, now);
+	} else if (!cbs_meets(taskc->budget_ns, taskc->abs_deadline_at, now, taskc->runtime_ns,
+			      taskc->deadline_ns)) {
+		taskc->release_at = now;
+		taskc->abs_deadline_at = abs_deadline(now, taskc->deadline_ns);
 	}
 	/* a thread without budget is released by its next period */
 	if (time_before(now, taskc->abs_deadline_at))
-		taskc->job_deadline_at = taskc->abs_deadline_at;
+		taskc->job_deadline_at = taskc->abs_deadline_at & ~SEEN_LATE;
 	else
-		taskc->job_deadline_at = abs_deadline(taskc->replenish_at, taskc->deadline_ns);
-	taskc->flags &= ~TASK_LATE;
+		taskc->job_deadline_at =
+			abs_deadline(taskc->replenish_at, taskc->deadline_ns) & ~SEEN_LATE;
 	update_level(taskc);
 	rekey(taskc);
 }
@@ -154,13 +159,15 @@ __noinline int note_late(struct task_struct *p __arg_trusted, struct task_ctx *t
 			 u64 now)
 {
 	struct class_stats *stats = lookup_class_stats(taskc);
+	u64 due;
 
 	if (!stats)
 		return 0;
-	if (!(taskc->flags & TASK_LATE)) {
-		taskc->flags |= TASK_LATE;
+	due = READ_ONCE(taskc->job_deadline_at);
+	if (due && !(due & SEEN_LATE) &&
+	    __sync_val_compare_and_swap(&taskc->job_deadline_at, due, due | SEEN_LATE) == due) {
 		stats->nr_misses++;
-		emit(p, taskc, EVENT_MISS, time_since(now, taskc->job_deadline_at));
+		emit(p, taskc, EVENT_MISS, time_since(now, due));
 	}
 	if (taskc->flags & TASK_RECOVERS) {
 		recover(taskc, stats, now);

@@ -37,11 +37,14 @@ void replenish(struct task_ctx *taskc, u64 now);
 /* How long it may run now: what is left of its slice and of its budget. */
 u64 run_ns(const struct task_ctx *taskc);
 
+/* In job_deadline_at: its miss is counted. There, so that one CPU of several that see it does so. */
+#define SEEN_LATE 1ULL
+
 static inline bool is_late(const struct task_ctx *taskc, u64 now)
 {
 	if (!taskc->job_deadline_at || !time_before(taskc->job_deadline_at, now))
 		return false;
-	if (!(taskc->flags & TASK_LATE))
+	if (!(taskc->job_deadline_at & SEEN_LATE))
 		return true;
 	return taskc->flags & TASK_RECOVERS && time_before(taskc->late_again_at, now);
 }

@@ -87,8 +87,18 @@ __hidden s32 init_timers(u32 nr_cpus)
 
 __hidden void time_run(struct cpu_ctx *cpuc, const struct task_ctx *taskc, u64 now, u64 slice_ns)
 {
-	if (slice_ns >= TICK_MAX_NS ||
-	    (cpuc->grant == GRANT_NONE && !has_budget(taskc) && taskc->slice_ns >= TICK_MAX_NS)) {
+	bool ends_soon = slice_ns < TICK_MAX_NS;
+
+	if (has_budget(taskc)) {
+		/* the tick looks at slices only, and is up to a tick late */
+		if (!ends_soon && taskc->budget_ns < (s64)(slice_ns + TICK_MAX_NS)) {
+			slice_ns = taskc->budget_ns;
+			ends_soon = true;
+		}
+	} else if (cpuc->grant == GRANT_NONE && taskc->slice_ns >= TICK_MAX_NS) {
+		ends_soon = false;
+	}
+	if (!ends_soon) {
 		cpuc->end_at = 0;
 		return;
 	}

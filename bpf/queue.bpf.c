@@ -14,6 +14,9 @@
 /* CPUs looked at for one that runs something less urgent. */
 #define NR_CANDIDATES 8
 
+/* In task_ctx.counted; without it 0 would be the background queue of all CPUs. */
+#define COUNTED (1U << 31)
+
 /* A tier's debt after `elapsed_ns` in which it waited or ran, and `ran_ns` that it got. */
 static void settle_debt(struct cpu_ctx *cpuc, u32 tier, u32 ran_tier, u64 elapsed_ns, u64 ran_ns,
 			u32 share_permille)
@@ -135,13 +138,16 @@ static void enter_domain(struct task_ctx *taskc, u32 domain)
 
 __hidden void count_out(struct task_ctx *taskc)
 {
-	u32 counted = taskc->counted;
 	struct domain_ctx *domc;
+	u32 counted;
 
-	if (!(taskc->flags & TASK_COUNTED))
+	if (!READ_ONCE(taskc->counted))
 		return;
-	taskc->flags &= ~TASK_COUNTED;
-	domc = lookup_domain(counted >> 8);
+	/* by one CPU alone: another may move it to a queue while this one takes it from there */
+	counted = __sync_lock_test_and_set(&taskc->counted, 0);
+	if (!counted)
+		return;
+	domc = lookup_domain((counted & ~COUNTED) >> 8);
 	if (domc)
 		__sync_fetch_and_sub(&domc->nr[counted & 15], 1);
 }
@@ -156,9 +162,8 @@ __hidden void count_in(struct task_ctx *taskc, u32 domain, u32 queue)
 	domc = lookup_domain(domain);
 	if (!domc)
 		return;
-	taskc->flags |= TASK_COUNTED;
-	taskc->counted = domain << 8 | queue;
 	__sync_fetch_and_add(&domc->nr[queue & 15], 1);
+	WRITE_ONCE(taskc->counted, COUNTED | domain << 8 | queue);
 }
 
 /* More urgent than what runs on the CPU: a higher band, or in EDF an earlier deadline. */

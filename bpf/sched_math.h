@@ -203,16 +203,31 @@ static inline int budget_is_out(s64 budget_ns)
 }
 
 /*
- * The wake-up rule of the constant-bandwidth server (Abeni & Buttazzo, RTSS 1998): true where
- * the old deadline and budget may stay, because the budget that is left until that deadline is
- * no more than the reserved bandwidth. A thread without budget stays as it is until its
- * period is over. Durations are at most 3 s: products fit.
+ * The wake-up rule of the constant-bandwidth server (Abeni & Buttazzo, RTSS 1998), by the period:
+ * true where a new one may begin at once, because what was used of this one is no more than the
+ * reserved bandwidth until now. By the deadline, where that is shorter, a thread that sleeps
+ * until then would get runtime / deadline of a CPU. Durations are at most 3 s: products fit.
  */
-static inline int cbs_keeps(s64 budget_ns, u64 deadline_at, u64 replenish_at, u64 now,
-			    u64 runtime_ns, u64 deadline_ns)
+static inline int cbs_renews(s64 budget_ns, u64 replenish_at, u64 now, u64 runtime_ns,
+			     u64 period_ns)
+{
+	if (!time_before(now, replenish_at))
+		return 1;
+	if (budget_is_out(budget_ns) || replenish_at - now >= period_ns)
+		return 0;
+	return (u64)budget_ns * period_ns > (replenish_at - now) * runtime_ns;
+}
+
+/*
+ * True where what is left of the budget fits before the old deadline without asking for more than
+ * runtime / deadline of the time until then (the revised rule for constrained deadlines of
+ * SCHED_DEADLINE cuts the budget instead, kernel commit 3effcb4247e7).
+ */
+static inline int cbs_meets(s64 budget_ns, u64 deadline_at, u64 now, u64 runtime_ns,
+			    u64 deadline_ns)
 {
 	if (budget_is_out(budget_ns))
-		return time_before(now, replenish_at);
+		return 1;
 	if (!time_before(now, deadline_at))
 		return 0;
 	if (deadline_at - now >= deadline_ns)

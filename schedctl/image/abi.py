@@ -8,7 +8,7 @@ error before anything is loaded, never a wrong value in the kernel.
 from __future__ import annotations
 
 import ctypes
-from ctypes import Structure, c_char, c_int32, c_int64, c_uint8, c_uint16, c_uint32, c_uint64
+from ctypes import Structure, c_char, c_int16, c_int32, c_int64, c_uint8, c_uint16, c_uint32, c_uint64
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -23,7 +23,7 @@ from schedctl.image.model import ImageClass, PolicyImage
 from schedctl.profile.model import Order, Overrun, Power, RateStep, Recovery, Tier
 
 ABI_VERSION = 4
-TASK_LAYOUT = 1
+TASK_LAYOUT = 2
 MAX_CLASSES = 256
 NAME_LEN = 32
 LATENCY_BUCKETS = 336
@@ -139,14 +139,15 @@ class SchedStats(Structure):
 class TaskCtx(Structure):
     _fields_ = [
         *_fields(c_uint64, "key release_at vtime exec_ns slice_used_ns slice_ns"),
-        ("class_index", c_uint32),
-        ("idle_cpu", c_int32),
         ("weight", c_uint32),
         ("flags", c_uint16),
         *_fields(c_uint8, "tier level"),
+        ("class_index", c_uint16),
+        ("idle_cpu", c_int16),
+        ("counted", c_uint32),
         *_fields(c_uint64, "woken_at queued_at abs_deadline_at job_deadline_at deadline_ns"),
         ("budget_ns", c_int64),
-        *_fields(c_uint64, "replenish_at runtime_ns period_ns generation"),
+        *_fields(c_uint64, "runtime_ns replenish_at period_ns generation"),
         ("comm", c_uint64 * (COMM_LEN // 8)),
         *_fields(c_uint64, "cgroup_id task_group"),
         *_fields(c_uint32, "uid gid exec_id"),
@@ -161,7 +162,7 @@ class TaskCtx(Structure):
         ("min_deadline", c_uint64 * NR_LEVELS),
         ("nr_donors", c_uint16 * NR_LEVELS),
         *_fields(c_uint64, "slack_ns slack_asked_ns"),
-        *_fields(c_uint32, "counted vtime_tier"),
+        *_fields(c_uint32, "vtime_tier pad"),
         ("reserved", c_uint64 * 5),
     ]
 

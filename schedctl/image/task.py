@@ -16,12 +16,10 @@ class TaskFlag(IntFlag):
     FIXED_PRIORITY = 1 << 0
     DEMOTED = 1 << 1
     SURPLUS = 1 << 2
-    LATE = 1 << 3
     OVERDUE = 1 << 4
     HELD_BACK = 1 << 5
     THROTTLED = 1 << 6
     MEASURED = 1 << 7
-    COUNTED = 1 << 8
     RECOVERS = 1 << 9
     SLACK_LEFT = 1 << 10
 

@@ -14,6 +14,7 @@ name: edited
 classes:
   late: {match: [{comm: late}], level: 3, period: 1ms, deadline: 100us}
   urgent: {match: [{comm: urgent}], level: 7, deadline: 1s}
+  one: {match: [{comm: one}], level: 2, threads: 1}
 """
 WORK = 2_000_000
 SLACK = """schedctl: 1
@@ -84,6 +85,15 @@ def test_misses_reach_the_journal_and_do_not_flood_it(lab1: Guest) -> None:
     assert "class late: thread" in first["MESSAGE"]
     assert len(more) <= 3
     assert sum(int(entry["SCHEDCTL_COUNT"]) for entry in more) >= 30
+
+
+def test_a_thread_too_many_reaches_the_journal(lab1: Guest) -> None:
+    start(lab1, LATE)
+    lab1.sh("/root/share 1 one:2:-1:0")
+    eventually(lab1, lambda: "surplus" in events(lab1))
+    (entry,) = [entry for entry in journal(lab1) if entry["SCHEDCTL_EVENT"] == "surplus"]
+    assert (entry["SCHEDCTL_CLASS"], entry["SCHEDCTL_COMM"]) == ("one", "one")
+    assert "is one more than the class's `threads`, and runs as fair" in entry["MESSAGE"]
 
 
 def test_a_stopped_reader_costs_events_and_no_time(lab1: Guest) -> None:

@@ -160,7 +160,7 @@ def compiled_object(folder: Path, header: str) -> Path:
     command = ["clang-19", "-target", "bpf", "-g", "-O2", f"-I{folder}", "-c", "-o", str(path)]
     # a host's stdint.h wants the host's bits: give the types themselves
     types = "-Du8=__UINT8_TYPE__ -Du16=__UINT16_TYPE__ -Du32=__UINT32_TYPE__ -Du64=__UINT64_TYPE__"
-    types += " -Ds32=__INT32_TYPE__ -Ds64=__INT64_TYPE__ -D__VMLINUX_H__"
+    types += " -Ds16=__INT16_TYPE__ -Ds32=__INT32_TYPE__ -Ds64=__INT64_TYPE__ -D__VMLINUX_H__"
     subprocess.run([*command, *types.split(), str(folder / "object.c")], check=True)
     return path
 

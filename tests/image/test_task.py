@@ -26,20 +26,22 @@ from tests.sched.programs import ROOT
 
 OBJECT = ROOT / "build" / "bpf" / "main.bpf.o"
 LINE = 64
+# struct bpf_local_storage_data: the kernel's own, at the start of a line
+BEFORE = 8
 MEMBERS = [name for name, *_ in abi.TaskCtx._fields_]
-HOT = MEMBERS[: MEMBERS.index("woken_at")]
-JOB = MEMBERS[MEMBERS.index("woken_at") : MEMBERS.index("runtime_ns") + 1]
+HOT = MEMBERS[: MEMBERS.index("class_index")]
+JOB = MEMBERS[MEMBERS.index("class_index") : MEMBERS.index("runtime_ns") + 1]
 
 
 def test_each_part_of_a_context_has_its_cache_line() -> None:
     found = Btf.from_object(OBJECT).struct("task_ctx")
     assert found is not None
     assert {"key", "vtime", "tier", "level", "flags"} <= set(HOT)
-    assert {"abs_deadline_at", "budget_ns", "replenish_at", "runtime_ns"} <= set(JOB)
+    assert {"abs_deadline_at", "job_deadline_at", "budget_ns", "runtime_ns"} <= set(JOB)
     for line, members in enumerate((HOT, JOB)):
         for name in members:
             offset, size = found.members[name]
-            assert line * LINE <= offset <= (line + 1) * LINE - size, name
+            assert line * LINE <= BEFORE + offset <= (line + 1) * LINE - size, name
     assert found.size % 8 == 0
     assert "reserved" in found.members
 
@@ -56,6 +58,7 @@ def test_a_context(data: st.DataObject) -> None:
             "layout",
             "counted",
             "vtime_tier",
+            "pad",
             "reserved",
             "tier",
             "class_tier",
@@ -73,20 +76,20 @@ SIZE = ctypes.sizeof(abi.TaskCtx)
 
 
 def test_words_of_a_context() -> None:
-    raw = abi.TaskCtx(layout=abi.TASK_LAYOUT, class_index=abi.MAX_CLASSES + 3, flags=0b1001, budget_ns=-5)
+    raw = abi.TaskCtx(layout=abi.TASK_LAYOUT, class_index=abi.MAX_CLASSES + 3, flags=0b10001, budget_ns=-5)
     raw.comm[0] = int.from_bytes(b"game\0x", "little")
     raw.tier, raw.overrun, raw.member = 1, 2, 1
     task = decode_task(bytes(raw))
     assert (task.comm, task.slot, task.class_id, task.budget_ns) == (b"game", 1, 3, -5)
     assert (task.tier, task.overrun, task.member) == (Tier.FAIR, Overrun.DEMOTE, True)
-    assert task.flags == TaskFlag.FIXED_PRIORITY | TaskFlag.LATE
+    assert task.flags == TaskFlag.FIXED_PRIORITY | TaskFlag.OVERDUE
 
 
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
         (b"", "a thread's context of 0 bytes"),
-        (bytes(SIZE), "a thread's context of layout 0, this is 1"),
+        (bytes(SIZE), "a thread's context of layout 0, this is 2"),
         (
             bytes(abi.TaskCtx(layout=abi.TASK_LAYOUT, tier=3)),
             "a number in the thread's context is out of range",

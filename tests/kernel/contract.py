@@ -32,6 +32,13 @@ def refused(call: Callable[[], object], kind: type[SchedctlError]) -> None:
     raise AssertionError(f"not refused with {kind.__name__}")
 
 
+def running(kernel: Kernel) -> None:
+    """policy(), of an attach of its own or, as loading takes seconds there, of the check before."""
+    if not kernel.sched_state().ours:
+        kernel.attach(policy())
+    assert kernel.read_policy(kernel.active_slot()) == policy()
+
+
 def detached_says_so(kernel: Kernel) -> None:
     state = kernel.sched_state()
     assert (state.state, state.ops, state.ours) == ("disabled", None, False)
@@ -57,13 +64,13 @@ def attach_runs_the_policy(kernel: Kernel) -> None:
 
 
 def a_second_attach_is_refused(kernel: Kernel) -> None:
-    kernel.attach(policy())
+    running(kernel)
     refused(lambda: kernel.attach(policy(share="1/5")), ConflictError)
     assert kernel.read_policy(kernel.active_slot()) == policy()
 
 
 def the_active_slot_is_not_written(kernel: Kernel) -> None:
-    kernel.attach(policy())
+    running(kernel)
     refused(lambda: kernel.write_policy(0, policy(share="1/5")), ApplyError)
     assert kernel.read_policy(0) == policy()
 
@@ -77,7 +84,7 @@ def another_size_is_refused(kernel: Kernel) -> None:
 
 
 def flips_go_back_and_forth(kernel: Kernel) -> None:
-    kernel.attach(policy())
+    running(kernel)
     for generation, slot in ((2, 1), (3, 0), (4, 1)):
         written = policy(slot, generation, "1/5")
         kernel.write_policy(slot, written)
@@ -93,7 +100,7 @@ def flips_go_back_and_forth(kernel: Kernel) -> None:
 
 
 def figures_are_per_slot(kernel: Kernel) -> None:
-    kernel.attach(policy())
+    running(kernel)
     kernel.clear_class_stats(1, 3)
     assert kernel.read_class_stats(1, 3) == (ClassStats(),) * 3
     assert len(kernel.read_class_stats(0, 1)) == 1
@@ -128,7 +135,7 @@ def threads_without_a_class_keep_their_slack(kernel: Kernel) -> None:
 
 
 def release_spares_what_runs(kernel: Kernel) -> None:
-    kernel.attach(policy())
+    running(kernel)
     refused(kernel.release, ConflictError)
     assert kernel.sched_state().ours
     assert kernel.pinned()
@@ -175,14 +182,21 @@ CONTRACT: tuple[Callable[[Kernel], None], ...] = (
     attach_runs_the_policy,
     a_second_attach_is_refused,
     the_active_slot_is_not_written,
-    another_size_is_refused,
-    flips_go_back_and_forth,
     figures_are_per_slot,
-    events_are_read_by_who_listens,
     release_spares_what_runs,
+    flips_go_back_and_forth,
+    another_size_is_refused,
+    events_are_read_by_who_listens,
     detach_leaves_nothing,
     an_object_is_swapped_for_itself,
     a_swap_needs_a_scheduler,
+)
+TAKE_WHAT_RUNS = (
+    a_second_attach_is_refused,
+    the_active_slot_is_not_written,
+    figures_are_per_slot,
+    release_spares_what_runs,
+    flips_go_back_and_forth,
 )
 
 
@@ -191,7 +205,8 @@ def main() -> None:
 
     for check in CONTRACT:
         kernel = RealKernel()
-        kernel.detach()
+        if check not in TAKE_WHAT_RUNS:
+            kernel.detach()
         check(kernel)
         print(check.__name__, flush=True)
     RealKernel().detach()

@@ -87,9 +87,14 @@ int math_budget_is_out(s64 budget_ns)
 	return budget_is_out(budget_ns);
 }
 
-int math_cbs_keeps(s64 budget, u64 due, u64 renewed, u64 now, u64 runtime, u64 deadline)
+int math_cbs_renews(s64 budget, u64 renewed, u64 now, u64 runtime, u64 period)
 {
-	return cbs_keeps(budget, due, renewed, now, runtime, deadline);
+	return cbs_renews(budget, renewed, now, runtime, period);
+}
+
+int math_cbs_meets(s64 budget, u64 due, u64 now, u64 runtime, u64 deadline)
+{
+	return cbs_meets(budget, due, now, runtime, deadline);
 }
 
 s64 math_budget_refill(s64 budget_ns, u64 runtime_ns)

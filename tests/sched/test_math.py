@@ -232,17 +232,39 @@ def test_a_budget_grows_by_one_period(math: ctypes.CDLL, budget_ns: int, runtime
 @settings(max_examples=600)
 @given(u64s, st.integers(-LONGEST, LONGEST) | half, durations_ns, durations_ns, st.data())
 def test_the_wake_up_rule(
-    math: ctypes.CDLL, now: int, until: int, runtime_ns: int, deadline_ns: int, data: st.DataObject
+    math: ctypes.CDLL, now: int, until: int, runtime_ns: int, length_ns: int, data: st.DataObject
 ) -> None:
-    """Old deadline and budget stay only within the bandwidth runtime / deadline."""
+    """A new period only after less than runtime / period, an old deadline only for runtime / deadline."""
     budget_ns = data.draw(st.integers(-runtime_ns, runtime_ns))
-    deadline_at, replenish_at = (now + until) % FULL, (now + data.draw(st.integers(-MS, MS) | half)) % FULL
-    kept = math.math_cbs_keeps(budget_ns, deadline_at, replenish_at, now, runtime_ns, deadline_ns)
+    end_at = (now + until) % FULL
+    renews = math.math_cbs_renews(budget_ns, end_at, now, runtime_ns, length_ns)
+    meets = math.math_cbs_meets(budget_ns, end_at, now, runtime_ns, length_ns)
+    fits = until > 0 and (until >= length_ns or budget_ns * length_ns <= until * runtime_ns)
     if budget_ns < RUN_MIN:
-        assert kept == math.math_time_before(now, replenish_at)
+        assert (renews, meets) == (math.math_time_before(now, end_at) == 0, 1)
     else:
-        within = budget_ns * deadline_ns <= until * runtime_ns
-        assert kept == (until > 0 and (until >= deadline_ns or within))
+        assert (renews, meets) == (not fits, fits)
+
+
+@settings(max_examples=200)
+@given(
+    st.integers(50_000, MS), st.integers(1, 20), st.integers(1, 20), st.lists(st.integers(0, 40), max_size=40)
+)
+def test_no_pattern_of_sleeps_gets_more_than_runtime_in_each_period(
+    math: ctypes.CDLL, runtime_ns: int, later: int, earlier: int, pauses: list[int]
+) -> None:
+    """What a server that begins periods by the rule gives: runtime / period, and a budget."""
+    deadline_ns = runtime_ns + later * MS // 10
+    period_ns = deadline_ns + earlier * MS // 10
+    now = used_ns = 0
+    budget_ns, replenish_at = runtime_ns, period_ns
+    for i, pause in enumerate(pauses):
+        run_ns = budget_ns * (i % 4) // 3  # from nothing to all of it
+        now, used_ns, budget_ns = now + run_ns, used_ns + run_ns, budget_ns - run_ns
+        assert used_ns * period_ns <= (now + period_ns) * runtime_ns
+        now += pause * MS // 10
+        if math.math_cbs_renews(budget_ns, replenish_at, now, runtime_ns, period_ns):
+            budget_ns, replenish_at = runtime_ns, now + period_ns
 
 
 @settings(max_examples=400)

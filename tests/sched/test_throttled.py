@@ -44,6 +44,22 @@ def test_a_budget_is_used_and_no_more(lab1: Guest) -> None:
         assert abs(Fraction(got.cpu_ns, got.elapsed_ns) * stated - 1) <= Fraction(1, 10), got
 
 
+def test_a_job_before_its_period_gets_no_budget_of_its_own(lab1: Guest) -> None:
+    """With a deadline of a third of the period: 270 us of work in each ms, for 300 us in each 3 ms."""
+    lab1.apply(BUDGET.replace("VALUE", "runtime: 300us, period: 3ms, deadline: 1ms"))
+    got = jobs(lab1, 2, "spin:1000:1000:27000")["spin"]
+    assert abs(Fraction(got.cpu_ns, got.elapsed_ns) * 10 - 1) <= Fraction(1, 10), got
+
+
+def test_a_budget_longer_than_a_tick_ends_between_two(lab1: Guest) -> None:
+    """Whoever is less urgent waits for 5 ms, and not for the second tick, at 8 ms."""
+    second = "  near: {match: [{comm: near}], level: 5}\n"
+    lab1.apply(BUDGET.replace("VALUE", "runtime: 5ms, period: 20ms") + second)
+    near = jobs(lab1, 2, "spin:0:0:0", "near:10000:6500:10000")["near"]
+    assert near.jobs >= 190
+    assert not near.late, near
+
+
 def test_a_throttled_thread_is_never_lost(lab1: Guest) -> None:
     """Killed, ended, stopped, renamed, given another nice, affinity or scheduling class."""
     lab1.apply(profile())
