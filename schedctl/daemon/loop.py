@@ -332,6 +332,7 @@ class Daemon:
 
     def _say_request(self, asked: Asked, report: Report) -> None:
         verb, who = asked.request.verb.value, asked.who
+        plan = report.data.get("plan")  # None where it ends with nothing attached
         first = report.problems[0].message if report.exit_code and report.problems else report.text
         log(
             f"{verb}, asked for by `{who.command}`: {first}",
@@ -342,7 +343,7 @@ class Daemon:
             login_uid=who.login_uid,
             command=who.command,
             exit_code=report.exit_code,
-            profile=report.data.get("plan", {}).get("profile"),
+            profile=plan["profile"] if plan else None,
             generation=report.data.get("generation"),
         )
 

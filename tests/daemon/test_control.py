@@ -143,6 +143,16 @@ def test_who_asked_is_in_the_journal() -> None:
     assert event["profile"] == "two"
 
 
+def test_a_rollback_to_nothing_attached_is_said_too() -> None:
+    with daemon() as process:
+        handed_over(Request(Verb.DETACH))
+        handed_over(Request(Verb.APPLY, APPLY.selected, confirm_within_ns=10**11))
+        assert handed_over(Request(Verb.ROLLBACK, unconfirmed=True)).text.endswith("nothing attached")
+        handed_over(APPLY)
+        assert handed_over(Request(Verb.ROLLBACK)).text.endswith("nothing attached")
+        assert process.end(signal.SIGTERM) == 0
+
+
 def test_after_an_ejection_a_person_attaches_through_the_daemon() -> None:
     def ejected(kernel: FakeKernel) -> None:
         carry_out(kernel, Request(Verb.APPLY), myself())
