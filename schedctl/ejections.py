@@ -18,6 +18,7 @@ from schedctl.errors import SchedctlError, StateError
 from schedctl.image.abi import decode
 from schedctl.image.stats import ExitRecord
 from schedctl.kernel.protocol import Kernel
+from schedctl.observe import Observation, Owner
 from schedctl.printable import shown
 from schedctl.ran import policy_hash
 
@@ -55,6 +56,17 @@ def blame_of(record: ExitRecord | None) -> Blame:
     if record.kind == _ERROR and record.msg.startswith(_HOST_MESSAGES):
         return Blame.HOST
     return Blame.POLICY
+
+
+def ended_by_person(observation: Observation) -> bool:
+    """Whether nothing runs because somebody wanted it, as far as pins or a daemon's word tell."""
+    if observation.owner is not Owner.NONE:
+        return False
+    if observation.ejected:
+        return blame_of(observation.last_exit) is Blame.PERSON
+    known = read_ejections()
+    held = known.decision is not None and known.decision.next is Next.HOLD
+    return held and known.past[-1].blame is Blame.PERSON
 
 
 class Next(StrEnum):

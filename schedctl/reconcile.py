@@ -66,8 +66,7 @@ def reconcile(
     With an errand the notes, the history and what waits for a confirmation change with it.
     """
     kernel.check()
-    if done := kernel.converge():
-        log(done, "converged", Priority.WARNING)
+    end_swap(kernel)
     plan = plan_change(kernel, desired, cpu_max)
     if errand is None:
         return Outcome(plan, apply_plan(kernel, plan))
@@ -75,6 +74,12 @@ def reconcile(
     if errand.by_person:
         forget_ejections()
     return outcome
+
+
+def end_swap(kernel: Kernel) -> None:
+    """One that was killed, before anything is judged by what runs; the caller holds the lock."""
+    if done := kernel.converge():
+        log(done, "converged", Priority.WARNING)
 
 
 def _with_errand(kernel: Kernel, plan: Plan, cpu_max: CpuMax, errand: Errand) -> Outcome:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from schedctl import history, paths
 from schedctl.books import Errand
+from schedctl.ejections import ended_by_person
 from schedctl.errors import MissingError, Problem, StateError
 from schedctl.history import Entry, Result, new_entry
 from schedctl.image.model import PolicyImage
@@ -19,7 +20,7 @@ from schedctl.pending import Pending, clear_pending, read_pending
 from schedctl.plan import refuse
 from schedctl.profile.model import CpuMax
 from schedctl.ran import Ran, policy_hash
-from schedctl.reconcile import Outcome, reconcile
+from schedctl.reconcile import Outcome, end_swap, reconcile
 from schedctl.report import Report
 from schedctl.request import Request, Who
 from schedctl.timer import Timer
@@ -119,11 +120,15 @@ def _undo_pending(kernel: Kernel, request: Request, who: Who, timer: Timer) -> R
         pending = read_pending()
         if pending is None or request.number not in (None, pending.number):
             return Report(text="nothing waits for a confirmation", data=_data(None))
-        before, number, left_s = pending.before, pending.number, pending.left_s
+        before, number = pending.before, pending.number
+        left_s, unit = pending.left_s, pending.timer
     except StateError as error:
         problems = (Problem("warning", "", 0, 0, "", error.message, "the history says what ran before"),)
         before, number = _before(request.number)
-        left_s = 0.0
+        left_s, unit = 0.0, None
+    end_swap(kernel)
+    if before.image and left_s <= EARLY_S and ended_by_person(observe(kernel)):
+        return _forget_pending(before, number, unit, timer, problems)
     undo_unconfirmed(kernel, before, who, timer)
     clear_pending()
     if left_s > EARLY_S:
@@ -133,6 +138,19 @@ def _undo_pending(kernel: Kernel, request: Request, who: Who, timer: Timer) -> R
     return Report(
         text=f"not confirmed: back to {_what(before)}", data=_data(None), changed=True, problems=problems
     )
+
+
+def _forget_pending(
+    before: Ran, number: int, unit: str | None, timer: Timer, problems: tuple[Problem, ...]
+) -> Report:
+    """Only the notes go back: a person has ended the scheduler, and only a person attaches."""
+    write_notes(notes_for(before))
+    clear_pending()
+    if unit:
+        timer.disarm(unit)
+    history.set_result(number, Result.UNCONFIRMED, history.ENDED)
+    text = f"not confirmed: {history.ENDED}, and nothing attaches before `schedctl apply`"
+    return Report(text=text, data=_data(None), problems=problems)
 
 
 def undo_unconfirmed(kernel: Kernel, before: Ran, who: Who, timer: Timer) -> None:

@@ -99,4 +99,5 @@ def _became(number: int) -> Report:
             "confirmed from elsewhere" if entry.result is Result.CONFIRMED else "something else was applied"
         )
         return Report(text=what)
-    raise ApplyError("not confirmed: what ran before is back")
+    ended = entry is not None and entry.reason == history.ENDED
+    raise ApplyError(f"not confirmed: {history.ENDED if ended else 'what ran before is back'}")

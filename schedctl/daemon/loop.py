@@ -48,7 +48,7 @@ from schedctl.observe import Observation, Owner, observe
 from schedctl.printable import shown
 from schedctl.profile.model import CpuMax
 from schedctl.ran import policy_hash
-from schedctl.reconcile import Outcome, reconcile
+from schedctl.reconcile import Outcome, end_swap, reconcile
 from schedctl.report import Report, report_of
 from schedctl.request import carry_out
 from schedctl.selected import Choice, Selected, read_selected
@@ -229,8 +229,7 @@ class Daemon:
         self._seen = files.signature()
 
     def _attempt(self) -> None:
-        if done := self._kernel.converge():
-            log(done, "converged", Priority.WARNING)
+        end_swap(self._kernel)
         observation = observe(self._kernel)
         self._attached = observation.owner is Owner.SCHEDCTL
         with suppress(StateError):  # what cannot be removed is in nobody's way

@@ -12,17 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from schedctl import clock, history, paths, session, trying
+from schedctl import clock, history, paths, restore, session, trying
 from schedctl.cli import within
 from schedctl.cli.main import main
 from schedctl.errors import UsageError
 from schedctl.history import Result
+from schedctl.image.stats import ExitRecord
 from schedctl.last_good import last_good
 from schedctl.observe import observe
 from schedctl.pending import read_pending
 from schedctl.quantity import NS_PER_S
 from schedctl.selected import Selected
 from tests.cli.machine import Machine
+
+SYSRQ = ExitRecord(67, 0, 1, "disabled by sysrq-S")
 
 # --- confirm and rollback -------------------------------------------------------------------------
 
@@ -91,6 +94,29 @@ def test_a_standing_choice_outlives_a_reboot_only_when_confirmed(machine: Machin
     assert machine("confirm")["exit"] == 0
     assert paths.standing_file().read_text() == "# mine\nprofile: two\n"
     assert machine.noted() == Selected()
+
+
+def test_after_sysrq_s_the_timer_attaches_nothing(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine("apply", "one")
+    machine("apply", "two", "--confirm-within", "30s")
+    machine.kernel.eject(SYSRQ)
+    monkeypatch.setattr(restore, "EARLY_S", 30.0)  # the time is over
+    machine.expire()
+    assert observe(machine.kernel).ejected, "the next daemon is to see it"
+    assert (machine.noted(), read_pending()) == (Selected.profile("one"), None)
+    entry = machine("history")["entries"][-1]
+    assert (entry["result"], entry["reason"]) == ("unconfirmed", history.ENDED)
+    assert not [unit for unit in machine.timers.armed if "unconfirmed" in unit]
+    machine("rollback")
+    assert machine.profile() == "one", "a person attaches"
+
+
+def test_after_sysrq_s_a_person_who_answers_no_attaches(machine: Machine) -> None:
+    machine("apply", "one")
+    machine("apply", "two", "--confirm-within", "30s")
+    machine.kernel.eject(SYSRQ)
+    machine.expire()
+    assert machine.profile() == "one"
 
 
 def test_a_second_apply_decides_or_goes_on_counting(machine: Machine) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from schedctl import clock, paths, trying
+from schedctl import clock, history, paths, trying
 from schedctl.daemon import confirmation
 from schedctl.daemon.triggers import Trigger
+from schedctl.ejections import Next, read_ejections
+from schedctl.history import Result
 from schedctl.image.stats import ExitRecord
 from schedctl.last_good import last_good
 from schedctl.pending import read_pending
@@ -20,6 +22,7 @@ from tests.daemon.world import EDITED, Step, World, edit, world
 
 __all__ = ["world"]
 WHO = Who(0, 1000, "schedctl apply")
+SYSRQ = ExitRecord(67, 0, 1, "disabled by sysrq-S")
 STALL = ExitRecord(1026, 0, 1, "runnable task stall", "cc1[7] did not run for 30s")
 
 
@@ -94,6 +97,38 @@ def test_a_kernel_that_refuses_is_asked_again_later(times: World) -> None:
     assert "rejected" in times.run(lambda: apply(times, "other", 30), refuse, wait(times, 5))
     assert times.level() == 3
     times.run(wait(times, confirmation.RETRY_S))
+    assert times.level() == 6
+
+
+@pytest.mark.parametrize("traces", [True, False])
+def test_what_a_person_has_ended_does_not_come_back(times: World, traces: bool) -> None:
+    def end() -> None:
+        if traces:
+            times.kernel.eject(SYSRQ)
+        else:
+            times.kernel.detach()
+
+    events = times.run(lambda: apply(times, "other", 30), end, wait(times, 30), lambda: edit(2))
+    assert "unconfirmed" in events
+    assert not times.kernel.running
+    assert read_pending() is None
+    assert read_selected(paths.selected_file()) == Selected(), "as before"
+    entry = history.read_history().entries[-1]
+    assert (entry.result, entry.reason) == (Result.UNCONFIRMED, history.ENDED)
+    decision = read_ejections().decision
+    assert decision is not None
+    assert decision.next is Next.HOLD
+    carry_out(times.kernel, Request(Verb.ROLLBACK), WHO, timer=times.timers)
+    assert times.level() == 6, "by hand"
+
+
+def test_a_killed_swap_is_no_person(times: World) -> None:
+    def kill() -> None:
+        times.kernel.eject(SYSRQ)
+        times.kernel.interrupted = True
+        times.now += 30
+
+    times.run(lambda: apply(times, "other", 30), kill)
     assert times.level() == 6
 
 
