@@ -17,7 +17,7 @@ from schedctl.errors import HostError, Problem, SchedctlError, StateError
 from schedctl.history import Result, new_entry
 from schedctl.notes import Notes, PreparedNotes
 from schedctl.ownership import check_ours
-from schedctl.pending import Pending, clear_pending, read_pending, write_pending
+from schedctl.pending import Pending, clear_pending, waiting, write_pending
 from schedctl.presence import daemon_runs
 from schedctl.quantity import NS_PER_S, format_duration
 from schedctl.ran import Ran
@@ -26,6 +26,7 @@ from schedctl.selected import Selected
 from schedctl.timer import Timer
 
 FOLLOW = "follow"
+UNCONFIRMED = "unconfirmed"
 _SOON_S = 0.1
 
 
@@ -46,6 +47,11 @@ class Errand:
     @property
     def by_person(self) -> bool:
         return self.verb != FOLLOW
+
+    @property
+    def decides(self) -> bool:
+        """Whether a person wants it without a time limit: nothing comes back."""
+        return self.by_person and self.verb != UNCONFIRMED and self.within_ns is None
 
     def counting(self) -> Timer | None:
         return None if self.timer is None or daemon_runs() else self.timer
@@ -104,8 +110,7 @@ class KeptBooks(Books):
         except StateError as error:
             self._warn(error)
             self.number = clock.boot_ns() // 1_000_000  # nobody has had it since the boot
-        with suppress(StateError):
-            self._old_pending = read_pending()
+        self._old_pending = waiting()
         if self._errand.notes is not None:
             self._notes = PreparedNotes(self._now_noted(self._errand.notes))
 
@@ -158,19 +163,11 @@ class KeptBooks(Books):
         try:
             clear_checkpoint()
             if self._errand.by_person:
-                self._supersede()
+                supersede(self._errand, self._old_pending)
+                if not self._attaches and trying.held_by_mark(clock.boot_id()):
+                    trying.clear_mark()
         except StateError as error:
             self._warn(error)
-
-    def _supersede(self) -> None:
-        """A person has decided anew: what waited for a confirmation no longer does."""
-        if self._old_pending is not None:
-            history.set_result(self._old_pending.number, Result.APPLIED)
-            self._errand.disarm(self._old_pending.timer)
-        if self._errand.within_ns is None:
-            clear_pending()
-        if not self._attaches and trying.held_by_mark(clock.boot_id()):
-            trying.clear_mark()
 
     def keep(self) -> None:
         """With `pending` that is up to a person; the daemon counts by itself."""
@@ -217,6 +214,15 @@ class KeptBooks(Books):
 
     def _warn(self, error: SchedctlError) -> None:
         self.problems.append(Problem("warning", "", 0, 0, "", error.message, error.hint))
+
+
+def supersede(errand: Errand, old: Pending | None) -> None:
+    """A person has decided anew: what waited for a confirmation no longer does. StateError."""
+    if old is not None:
+        history.set_result(old.number, Result.APPLIED)
+        errand.disarm(old.timer)
+    if errand.within_ns is None:
+        clear_pending()
 
 
 def _put_back(path: Path, data: bytes | None) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,15 +67,19 @@ def read_pending() -> Pending | None:
         ) from None
 
 
+def waiting() -> Pending | None:
+    """None also where it cannot be read."""
+    with suppress(StateError):
+        return read_pending()
+    return None
+
+
 def drop_unfounded(runs: str) -> Pending | None:
     """Remove what waits about another profile than the one that runs; what was removed. StateError.
 
     An apply was killed before its flip: nothing has to come back, and there is nothing to confirm.
     """
-    try:
-        pending = read_pending()
-    except StateError:
-        return None  # damaged: what it was about is not known
+    pending = waiting()
     if pending is None or pending.profile == runs:
         return None
     clear_pending()

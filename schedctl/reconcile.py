@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from schedctl.apply import apply_plan
-from schedctl.books import Errand, KeptBooks
+from schedctl.books import Errand, KeptBooks, supersede
 from schedctl.checkpoint import sweep
 from schedctl.ejections import Ejection, ejection_of, forget_ejections
 from schedctl.errors import Problem, StateError
@@ -20,7 +20,7 @@ from schedctl.kernel.protocol import Kernel
 from schedctl.log import Priority, log
 from schedctl.notes import now_selected, write_notes
 from schedctl.observe import Observation, observe
-from schedctl.pending import Pending
+from schedctl.pending import Pending, waiting
 from schedctl.plan import Action, Plan, make_plan
 from schedctl.profile.model import CpuMax, Profile
 from schedctl.ran import Ran
@@ -87,6 +87,8 @@ def _with_errand(kernel: Kernel, plan: Plan, cpu_max: CpuMax, errand: Errand) ->
         sweep()
         if errand.notes is not None:
             write_notes(errand.notes)  # the kernel runs what they say
+        if errand.decides:
+            supersede(errand, waiting())
         return Outcome(plan, observe(kernel))
     books = KeptBooks(
         errand,

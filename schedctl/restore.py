@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from schedctl import history, paths
-from schedctl.books import Errand
+from schedctl.books import UNCONFIRMED, Errand
 from schedctl.ejections import ended_by_person
 from schedctl.errors import MissingError, Problem, StateError
 from schedctl.history import Entry, Result, new_entry
@@ -16,7 +16,7 @@ from schedctl.kernel.protocol import Kernel
 from schedctl.lock import locked
 from schedctl.notes import Notes, notes_for, write_notes
 from schedctl.observe import Owner, observe
-from schedctl.pending import Pending, clear_pending, read_pending
+from schedctl.pending import Pending, clear_pending, read_pending, waiting
 from schedctl.plan import refuse
 from schedctl.profile.model import CpuMax
 from schedctl.ran import Ran, policy_hash
@@ -86,7 +86,7 @@ def leave(kernel: Kernel, notes: Notes, who: Who, verb: str, timer: Timer | None
     except StateError as error:
         unnoted = error
     kernel.detach()
-    pending = _pending()
+    pending = waiting()
     for forget in (clear_pending, clear_mark):
         try:
             forget()
@@ -102,12 +102,6 @@ def leave(kernel: Kernel, notes: Notes, who: Who, verb: str, timer: Timer | None
             number = history.next_number()
             history.note_entry(new_entry(number, verb, who, ran, Result.APPLIED))
     return unnoted
-
-
-def _pending() -> Pending | None:
-    with suppress(StateError):
-        return read_pending()
-    return None
 
 
 # --- nobody confirmed -----------------------------------------------------------------------------
@@ -155,7 +149,7 @@ def _forget_pending(
 
 def undo_unconfirmed(kernel: Kernel, before: Ran, who: Who, timer: Timer) -> None:
     """Quotas do not keep it from coming back: they did not before either."""
-    errand = Errand(who, "unconfirmed", timer, notes_for(before))
+    errand = Errand(who, UNCONFIRMED, timer, notes_for(before))
     _bring_back(kernel, replace(before, cpu_max=CpuMax.IGNORE), errand)
 
 

@@ -134,6 +134,23 @@ def test_a_second_apply_decides_or_goes_on_counting(machine: Machine) -> None:
     assert machine.profile() == "two"
 
 
+@pytest.mark.parametrize("words", [["apply", "two"], ["rollback", "2"]])
+def test_what_runs_already_is_decided_too(machine: Machine, words: list[str]) -> None:
+    machine("apply", "one")
+    machine("apply", "two", "--persist", "--confirm-within", "30s")
+    assert machine("apply", "two", "--confirm-within", "20s")["changed"] is False
+    pending = read_pending()
+    assert pending is not None
+    assert pending.number == 2, "it goes on counting"
+    assert machine(*words)["changed"] is False
+    assert read_pending() is None
+    assert not [unit for unit in machine.timers.armed if "unconfirmed" in unit]
+    assert machine("history")["entries"][-1]["result"] == "applied"
+    machine.expire()
+    assert machine.profile() == "two"
+    assert paths.standing_file().read_text() == "# mine\nprofile: one\n"
+
+
 def test_without_a_timer_nothing_is_applied_that_should_come_back(machine: Machine) -> None:
     machine("apply", "one")
     machine.timers.missing = True
