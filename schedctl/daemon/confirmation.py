@@ -113,22 +113,26 @@ class Confirmation:
     # --- the end of the daemon --------------------------------------------------------------------
 
     def stop(self) -> None:
-        """Somebody else counts on; a machine that is shut down in order has survived the policy."""
-        timer = self._timer
+        """Somebody else counts on; a machine that is shut down in order has survived the policy.
+
+        What waits for a confirmation ends with the boot, and the next one attaches what was noted before.
+        """
         self._read()
+        pending, unsettled_s = self._pending, _unsettled_s()
+        if pending is None and unsettled_s is None:
+            return
         try:
-            if self._pending is not None:
-                words = ["rollback", "--unconfirmed", str(self._pending.number)]
-                unit = timer.arm("unconfirmed", max(0.1, self._pending.left_s), words)
-                write_pending(replace(self._pending, timer=unit))
-            elif (left_s := _unsettled_s()) is not None:
-                if _shuts_down():
+            if _shuts_down():
+                if unsettled_s is not None:
                     trying.clear_mark()
-                else:
-                    timer.arm("settled", left_s, ["confirm", "--settled"])
+            elif pending is not None:
+                words = ["rollback", "--unconfirmed", str(pending.number)]
+                unit = self._timer.arm("unconfirmed", max(0.1, pending.left_s), words)
+                write_pending(replace(pending, timer=unit))
+            elif unsettled_s is not None:
+                self._timer.arm("settled", unsettled_s, ["confirm", "--settled"])
         except HostError as error:
-            if not _shuts_down():
-                log(f"what waits is counted by nobody: {error.message}", "warning", Priority.WARNING)
+            log(f"what waits is counted by nobody: {error.message}", "warning", Priority.WARNING)
         except SchedctlError as error:
             log(error.message, "warning", Priority.WARNING)
 

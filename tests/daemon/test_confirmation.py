@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -226,6 +227,26 @@ def test_the_end_of_the_daemon(times: World, monkeypatch: pytest.MonkeyPatch, sh
     assert list(times.timers.armed.values()) == (
         [] if shutdown else [(trying.SETTLE_S - 20, ["confirm", "--settled"])]
     )
+
+
+def test_a_machine_that_is_shut_down_while_a_confirmation_waits(
+    times: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def shuts_down() -> bool:
+        asked.append(True)
+        return True
+
+    monkeypatch.setattr(confirmation, "_shuts_down", shuts_down)
+    times.run(lambda: apply(times, "other", 30))
+    assert (trying.mark(), len(asked)) == (None, 1)
+    assert len(times.timers.armed) == 1, "the command's own"
+    shutil.rmtree(paths.run_dir())
+    times.kernel.running = times.kernel.link = False
+    monkeypatch.setattr(clock, "boot_id", lambda: "the next boot")
+    assert times.run() == ["applied"], "and not held"
+    assert times.level() == 6
 
 
 def test_state_that_cannot_be_written_attaches_nothing(times: World) -> None:
