@@ -25,7 +25,7 @@ def apply_plan(kernel: Kernel, plan: Plan, books: Books | None = None) -> Observ
     """Carry out the plan and read back what runs now.
 
     The caller holds the lock. ConflictError: the plan is stale. ApplyError, VerificationError,
-    StateError: what ran before still runs, or nothing where nothing ran.
+    StateError: what ran before still runs, or nothing where nothing ran; behind a swap the new scheduler.
     """
     return Apply(kernel, plan, books or Books()).run()
 
@@ -37,7 +37,7 @@ class Apply:
         self._kernel, self._plan, self._books = kernel, plan, books
         self._old_slot = self._idle = 0
         self._written = b""
-        self._switched = False
+        self._switched = self._swapped = False
         self._observation: Observation | None = None
 
     def run(self) -> Observation:
@@ -98,7 +98,9 @@ class Apply:
                     self._switched = True
                 case Action.SWAP:
                     policy = encode(plan.desired, 0, FIRST_GENERATION, secrets.randbits(64))
-                    _say_swap(kernel.swap(policy))
+                    report = kernel.swap(policy)
+                    self._swapped = True
+                    _say_swap(report)
                 case Action.CHANGE:
                     kernel.clear_class_stats(self._idle, len(plan.desired.classes))
                     self._switched = True
@@ -128,15 +130,22 @@ class Apply:
     # --- and back -------------------------------------------------------------------------------
 
     def _undo(self, error: BaseException) -> None:
-        """The old policy, and the old notes; where the kernel refuses even that, the error says so."""
+        """The old policy, and the old notes; where the kernel refuses even that, the error says so.
+
+        A swap is not taken back: nothing of ours would run meanwhile, once more.
+        """
         try:
             if self._switched:
                 self._switch_back()
+            if self._swapped and isinstance(error, SchedctlError):
+                policy = "old" if self._plan.live is not None else "new"
+                error.message += f"; the installed scheduler runs now, with the {policy} policy"
         except SchedctlError as refusal:
             if isinstance(error, SchedctlError):
                 error.message += f"; and what ran before could not be brought back: {refusal.message}"
         finally:
-            self._books.undo(error.message if isinstance(error, SchedctlError) else repr(error))
+            reason = error.message if isinstance(error, SchedctlError) else repr(error)
+            self._books.undo(reason, self._swapped)
 
     def _switch_back(self) -> None:
         if Action.ATTACH in self._plan.actions:

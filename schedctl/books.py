@@ -77,8 +77,11 @@ class Books:
     def commit(self) -> None: ...
     def keep(self) -> None: ...
 
-    def undo(self, reason: str) -> None:
-        """What ran before runs again: so do the notes. Whatever fails stays as it is."""
+    def undo(self, reason: str, swapped: bool = False) -> None:
+        """What ran before runs again: so do the notes. Whatever fails stays as it is.
+
+        `swapped`: the new scheduler runs nevertheless, and is on trial.
+        """
 
     def close(self) -> None:
         """Remove what was only prepared."""
@@ -172,7 +175,7 @@ class KeptBooks(Books):
     def keep(self) -> None:
         """With `pending` that is up to a person; the daemon counts by itself."""
         timer = self._errand.counting()
-        if not self._attaches or self._errand.within_ns is not None or timer is None:
+        if not self._attaches or self.pending_now is not None or timer is None:
             return
         try:
             timer.arm("settled", trying.SETTLE_S + _SOON_S, ["confirm", "--settled"])
@@ -184,19 +187,22 @@ class KeptBooks(Books):
 
     # --- what was begun and did not end -----------------------------------------------------------
 
-    def undo(self, reason: str) -> None:
+    def undo(self, reason: str, swapped: bool = False) -> None:
         if self._notes is not None:
             self._notes.undo()
         self._errand.disarm(self._timer)
         with suppress(StateError):
             if self.pending_now is not None:
                 write_pending(self._old_pending) if self._old_pending else clear_pending()
+                self.pending_now = None
         with suppress(StateError):
-            if self._marked:
+            if self._marked and not swapped:
                 _put_back(paths.trying_file(), self._old_mark)
         with suppress(StateError):
             clear_checkpoint()
         self._enter(Result.FAILED, reason)
+        if swapped:
+            self.keep()
 
     def close(self) -> None:
         if self._notes is not None:
