@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from schedctl import clock, durable, history, paths, trying
@@ -126,6 +126,7 @@ class KeptBooks(Books):
     def pending(self) -> None:
         errand = self._errand
         if errand.within_ns is None:
+            self._follow_pending()
             return
         assert self.number is not None
         if timer := errand.counting():
@@ -140,8 +141,18 @@ class KeptBooks(Books):
             self._after.profile or "",
             errand.notes.standing if errand.notes else None,
             self._timer,
+            self._after.hash,
         )
         write_pending(self.pending_now)
+
+    def _follow_pending(self) -> None:
+        """An edit of what waits waits in its place; not what was noted before, after an apply was killed."""
+        old, runs, after = self._old_pending, self._before.image, self._after
+        if old is None or self._errand.by_person or after.profile != old.profile:
+            return
+        if (runs is None or old.is_about(runs)) and after.hash != old.before.hash:
+            self.pending_now = replace(old, policy=after.hash)
+            write_pending(self.pending_now)
 
     def trying(self) -> None:
         if not self._attaches:

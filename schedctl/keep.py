@@ -55,8 +55,10 @@ def _refuse(pending: Pending | None, number: int | None) -> None:
 
 def _refuse_unfounded(pending: Pending, live: PolicyImage | None) -> None:
     """Whoever applied it was killed before it ran, or the kernel has ended it."""
-    if live is None or live.profile != pending.profile:
+    if live is None or not pending.is_about(live):
         runs = f"profile {live.profile} runs" if live else "nothing of schedctl runs"
+        if live and live.profile == pending.profile:
+            runs = "another policy of that name runs"
         raise ConflictError(
             f"what waits for a confirmation is profile {pending.profile}, and {runs}",
             "`schedctl apply` says anew what is to run",

@@ -9,8 +9,9 @@ from typing import Any
 
 from schedctl import clock, durable, paths
 from schedctl.errors import StateError
+from schedctl.image.model import PolicyImage
 from schedctl.quantity import NS_PER_S
-from schedctl.ran import Ran
+from schedctl.ran import Ran, policy_hash
 
 _DAMAGE = (KeyError, TypeError, ValueError, AttributeError)
 
@@ -19,8 +20,9 @@ _DAMAGE = (KeyError, TypeError, ValueError, AttributeError)
 class Pending:
     """`number` is the history's; `until_ns` is CLOCK_BOOTTIME's, which nobody sets.
 
-    `standing` is the profile that schedctl.yaml is to name once it is confirmed. `timer` is the
-    transient unit that acts where no daemon does.
+    `policy` is the hash of what waits, None where an older schedctl wrote the file. `standing` is the
+    profile that schedctl.yaml is to name once it is confirmed. `timer` is the transient unit that acts
+    where no daemon does.
     """
 
     number: int
@@ -29,6 +31,13 @@ class Pending:
     profile: str
     standing: str | None = None
     timer: str | None = None
+    policy: str | None = None
+
+    def is_about(self, live: PolicyImage) -> bool:
+        """By the policy: another one can have the profile's name."""
+        if self.policy is None:
+            return live.profile == self.profile
+        return policy_hash(live) == self.policy
 
     @property
     def left_s(self) -> float:
@@ -43,6 +52,7 @@ class Pending:
             "profile": self.profile,
             "standing": self.standing,
             "timer": self.timer,
+            "policy": self.policy,
         }
 
 
@@ -52,7 +62,7 @@ def read_pending() -> Pending | None:
     if document is None:
         return None
     try:
-        standing, timer = document["standing"], document["timer"]
+        standing, timer, policy = document["standing"], document["timer"], document.get("policy")
         return Pending(
             int(document["number"]),
             int(document["until_ns"]),
@@ -60,6 +70,7 @@ def read_pending() -> Pending | None:
             str(document["profile"]),
             None if standing is None else str(standing),
             None if timer is None else str(timer),
+            None if policy is None else str(policy),
         )
     except _DAMAGE:
         raise StateError(
@@ -74,13 +85,13 @@ def waiting() -> Pending | None:
     return None
 
 
-def drop_unfounded(runs: str) -> Pending | None:
-    """Remove what waits about another profile than the one that runs; what was removed. StateError.
+def drop_unfounded(live: PolicyImage) -> Pending | None:
+    """Remove what waits about another policy than the one that runs; what was removed. StateError.
 
     An apply was killed before its flip: nothing has to come back, and there is nothing to confirm.
     """
     pending = waiting()
-    if pending is None or pending.profile == runs:
+    if pending is None or pending.is_about(live):
         return None
     clear_pending()
     return pending

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from schedctl import clock, paths, trying
 from schedctl.errors import HostError, SchedctlError, StateError
+from schedctl.image.model import PolicyImage
 from schedctl.keep import settle
 from schedctl.kernel.protocol import Kernel
 from schedctl.lock import locked
@@ -50,16 +51,16 @@ class Confirmation:
         """Another policy than before has to prove itself anew; the lock is held."""
         live = observation.live
         if observation.image is not None:
-            self._drop_unfounded(observation.image.profile)
+            self._drop_unfounded(observation.image)
         runs = None if live is None else (observation.enable_seq, live.generation)
         if runs != self._runs:
             self._settle_at = None if runs is None else self._clock() + trying.SETTLE_S
         self._runs = runs
 
-    def _drop_unfounded(self, profile: str) -> None:
+    def _drop_unfounded(self, runs: PolicyImage) -> None:
         """An apply with a time limit was killed: what it was about does not run."""
         with suppress(StateError):
-            dropped = drop_unfounded(profile)
+            dropped = drop_unfounded(runs)
             if dropped is not None and dropped.timer:
                 self._timer.disarm(dropped.timer)
 

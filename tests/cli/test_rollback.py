@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from schedctl.observe import observe
 from schedctl.pending import read_pending
 from schedctl.quantity import NS_PER_S
 from schedctl.selected import Selected
+from tests import process
 from tests.cli.machine import Machine
 
 SYSRQ = ExitRecord(67, 0, 1, "disabled by sysrq-S")
@@ -149,6 +151,25 @@ def test_what_runs_already_is_decided_too(machine: Machine, words: list[str]) ->
     machine.expire()
     assert machine.profile() == "two"
     assert paths.standing_file().read_text() == "# mine\nprofile: one\n"
+
+
+def test_an_edit_whose_apply_was_killed_is_not_confirmed(machine: Machine, tmp_path: Path) -> None:
+    machine("apply", "two")
+    profile = tmp_path / "etc/schedctl/profiles/two.yaml"
+    profile.write_text(profile.read_text().replace("level: 5", "level: 3"))
+
+    def killed() -> None:
+        machine.kernel.write_policy = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign]
+        main(["apply", "two", "--confirm-within", "30s"])
+
+    assert process.run(killed) == -signal.SIGKILL
+    found = machine("confirm")
+    assert found["exit"] == 75
+    assert "profile two, and another policy of that name runs" in found["problems"][0]["message"]
+    document = json.loads(paths.pending_file().read_text())
+    del document["policy"]
+    paths.pending_file().write_text(json.dumps(document))
+    assert machine("confirm")["exit"] == 0, "an older schedctl wrote the name only"
 
 
 def test_without_a_timer_nothing_is_applied_that_should_come_back(machine: Machine) -> None:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from schedctl.pending import read_pending
 from schedctl.quantity import NS_PER_S
 from schedctl.request import Request, Verb, Who, carry_out
 from schedctl.selected import Selected, read_selected
+from tests import process
 from tests.daemon.world import EDITED, Step, World, edit, world
 
 __all__ = ["world"]
@@ -131,6 +134,43 @@ def test_a_killed_swap_is_no_person(times: World) -> None:
 
     times.run(lambda: apply(times, "other", 30), kill)
     assert times.level() == 6
+
+
+def edit_other(level: int) -> Trigger:
+    paths.under_root("/etc/schedctl/profiles/other.yaml").write_text(
+        EDITED.replace("edited", "other") % level
+    )
+    return Trigger.FILES
+
+
+def test_an_edit_of_what_waits_goes_on_waiting(times: World) -> None:
+    levels = []
+
+    def look() -> None:
+        levels.append(times.level())
+
+    def refused() -> Trigger:
+        times.kernel.fail = "flip"
+        return edit_other(1)
+
+    steps = (lambda: apply(times, "other", 30), lambda: edit_other(2), look, refused, wait(times, 29), look)
+    assert "rejected" in times.run(*steps, wait(times, 1), look)
+    assert levels == [2, 1, 6]
+    assert read_pending() is None
+
+
+def test_an_apply_that_was_killed_is_forgotten_though_another_policy_has_its_name(times: World) -> None:
+    def killed() -> None:
+        edit(1)
+        times.kernel.write_policy = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign]
+        apply(times, "edited", 30)
+
+    times.run()
+    assert process.run(killed) == -signal.SIGKILL
+    edit(6)
+    assert read_pending() is not None
+    times.run()
+    assert (read_pending(), times.level()) == (None, 6)
 
 
 def test_damage_is_not_a_confirmation(times: World) -> None:

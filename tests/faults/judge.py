@@ -108,7 +108,7 @@ class Judge:
         waits = self._scenario.person_decides and found == self._old and code == EXIT_STATUS_DIFFERS
         must(code == 0 or waits, Wrong.STUCK, f"after the daemon's start, status: {code}: {said}")
         waiting = read_pending()
-        right = waiting is None or (found is not None and found.profile == waiting.profile)
+        right = waiting is None or (found is not None and waiting.is_about(found))
         must(right, Wrong.LEFT, "what waits for a confirmation does not run")
         self.clean()
         if self._scenario.command != DAEMON:
