@@ -138,7 +138,7 @@ class EjectionWatch:
         if known.decision is None:
             return
         decision = None
-        if known.decision.next is Next.LAST_GOOD:
+        if known.decision.next in (Next.LAST_GOOD, Next.FALLEN_BACK):
             decision = Decision(Next.FALLEN_BACK, known.decision.why)
         self._keep(replace(known, decision=decision))
 

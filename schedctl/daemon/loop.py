@@ -241,11 +241,16 @@ class Daemon:
         if decision is None:
             self._follow(selected)
         elif decision.next is Next.LAST_GOOD and self._ejections.is_due(decision):
-            good = self._ejections.good()
-            if good is not None and good.image is not None:
-                self._run(good.image, good.cpu_max, ())
+            self._fall_back()
+        elif decision.next is Next.FALLEN_BACK and not self._attached:
+            self._fall_back()  # it was detached for a quota
         elif decision.next is Next.RETRY and self._ejections.is_due(decision):
             self._follow(selected)
+
+    def _fall_back(self) -> None:
+        good = self._ejections.good()
+        if good is not None and good.image is not None:
+            self._run(good.image, good.cpu_max, ())
 
     def _follow(self, selected: Selected) -> None:
         """What was selected is to run."""
@@ -283,8 +288,6 @@ class Daemon:
         """What was decided when our scheduler ended without us; None where what is selected is followed."""
         known, ejection = self._ejections.look(observation, selected)
         if selected.choice is Choice.NONE or known.decision is None:
-            return None
-        if known.decision.next is Next.FALLEN_BACK and not self._attached:
             return None
         if self._attached and known.decision.next is not Next.FALLEN_BACK:
             return None  # a person has attached it

@@ -14,12 +14,14 @@ from schedctl.daemon import loop
 from schedctl.daemon.loop import Daemon
 from schedctl.daemon.quota import GRACE_S
 from schedctl.daemon.triggers import Trigger, TriggerQueue
-from schedctl.ejections import forget_ejections
+from schedctl.ejections import Blame, Decision, Ejection, Ejections, Next, forget_ejections, write_ejections
 from schedctl.image.stats import ExitRecord, SchedStats
 from schedctl.image.task import Event, EventKind
 from schedctl.kernel.protocol import Quota
 from schedctl.lock import locked
 from schedctl.profile import load_profile
+from schedctl.profile.model import CpuMax
+from schedctl.ran import Ran
 from schedctl.reconcile import desired_image, reconcile
 from schedctl.selected import Selected
 from tests import process
@@ -303,6 +305,38 @@ def test_a_quota_that_stays_ends_it_and_an_edit_tries_anew(world: World) -> None
     assert (said["PRIORITY"], ended["PRIORITY"]) == ("3", "3")
     assert "error: /system.slice/web.service: 50% of a CPU" in rejected["MESSAGE"]
     assert rejected["SCHEDCTL_EXIT_CODE"] == "69"
+
+
+def test_after_a_quota_the_last_good_policy_comes_back_not_the_selected_one(world: World) -> None:
+    edit(1)
+    world.good = Ran(desired_image(load_profile(file())), CpuMax.REFUSE, Selected())
+    edit(6)
+    thrice = tuple(Ejection(0, "6", "edited", "error", "why", Blame.POLICY) for _ in range(3))
+    levels: list[int | None] = []
+
+    def appear() -> None:
+        assert world.level() == 1
+        world.kernel.limits, world.kernel.totals = (LIMIT,), SchedStats(nr_quota_changes=1)
+
+    def wait() -> None:
+        world.now += GRACE_S
+
+    def gone() -> Trigger:
+        assert not world.kernel.running
+        world.kernel.limits = ()
+        return edit(4)
+
+    def look() -> Trigger:
+        levels.append(world.level())
+        return edit(5)
+
+    write_ejections(Ejections(thrice, Decision(Next.LAST_GOOD, "why", 0)))
+    assert "quota-detached" in world.run(appear, wait, gone, look, look)
+    assert levels == [1, 1], "until a person applies"
+    world.kernel.detach()
+    world.good = None
+    world.run()
+    assert not world.kernel.running, "then nothing, and not what was ended three times"
 
 
 def test_a_quota_that_goes_is_forgiven(world: World) -> None:
