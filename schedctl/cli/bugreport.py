@@ -114,11 +114,19 @@ def _status() -> dict[str, Any]:
 
 
 def _told(redactor: Redactor, told: dict[str, Any]) -> dict[str, Any]:
-    """Problems may quote the profile, the exit's reason names a thread."""
+    """Problems may quote the profile, the kernel's reasons name threads."""
     result = {**told, "problems": [LEFT_OUT for _ in told["problems"]]}
     if isinstance(last := told.get("last_exit"), dict):
-        result["last_exit"] = {**last, "reason": redactor.reason(str(last["reason"]))}
+        result["last_exit"] = _reasons(redactor, last)
+    if isinstance(ejections := told.get("ejections"), dict):
+        last = _reasons(redactor, ejections["last"])
+        result["ejections"] = {**_reasons(redactor, ejections), "last": last}
     return result
+
+
+def _reasons(redactor: Redactor, told: dict[str, Any]) -> dict[str, Any]:
+    quoting = {key: redactor.reason(told[key]) for key in ("reason", "why") if told.get(key)}
+    return {**told, **quoting}
 
 
 def _journal() -> Iterator[dict[str, Any]]:

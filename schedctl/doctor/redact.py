@@ -37,8 +37,9 @@ _WORDS = frozenset({"root", "active-seat", "trusted"})
 _SENTENCES = frozenset({"description", "message"})
 _NAMED_MAPS = frozenset({"classes", "users", "groups"})
 _QUOTED = re.compile(r"'[^'\n]*'|\"(?!/usr/)[^\"\n]*\"")
-# The kernel's "runnable task stall (NAME[PID] failed to run …)": NAME may be anything.
-_THREAD = re.compile(r"\(.*\[(\d+)\]")
+# In the kernel's messages a thread is NAME[PID]. NAME may be anything of up to 15 bytes: what stands before a
+# shorter one goes with it.
+_THREAD = re.compile(r"(?<![^\s\]]).{1,15}\[(\d+)\]", re.DOTALL)
 _SHORTEST = 2
 
 
@@ -111,8 +112,9 @@ class Redactor:
         return self.text(_QUOTED.sub("'…'", text))
 
     def reason(self, text: str) -> str:
-        """The kernel's, for an exit."""
-        return self.text(_THREAD.sub(r"(a thread[\1]", text))
+        """As ExitRecord.text has it: the kernel's reason, then its message, where threads are named."""
+        head, colon, message = text.partition(": ")
+        return self.text(head + colon + _THREAD.sub(r"a thread[\1]", message))
 
     # --- evidence --------------------------------------------------------------------------------
 

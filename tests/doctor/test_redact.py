@@ -4,23 +4,30 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schedctl.cli.bugreport import Gathered, report_document
 from schedctl.doctor.evidence import Evidence, Folder, Selection, UnitState
 from schedctl.doctor.redact import LEFT_OUT, Redactor
 from schedctl.errors import HostError, Problem, ProfileError, StateError
+from schedctl.image.stats import ExitRecord
 from schedctl.kernel.protocol import Quota
+from schedctl.kernel.surroundings import Pins
 from schedctl.resolve.facts import Group, HostFacts
 from schedctl.resolve.match import SchedPolicy, Thread
 
 # Each stands in at least one place below; none may be in the file.
 PRIVATE = (
     *("zaphod", "heartofgold", "whale-caller", "petunia-loop", "vogon.service", "slartibartfast"),
-    *("babelfish", "magrathea", "krikkit", "towel-user", "improbability", "dolphins", "total perspective"),
+    *("babelfish", "magrathea", "krikkit", "towel-user", "improbability", "dolphins", "perspective"),
 )
+# A thread's name has at most 15 bytes.
+STALL = ExitRecord(1026, 0, 1, "runnable task stall", "perspective [7][42] failed to run for 30.100s").text
 SEEN = Evidence(
     facts=HostFacts(
         hostname="heartofgold",
@@ -29,7 +36,8 @@ SEEN = Evidence(
         groups={"krikkit": Group(1002, (1001,))},
         units=("vogon.service",),
     ),
-    last_exit="runnable task stall (total perspective (x)[42] failed to run for 30.1s)",
+    pins=Pins(("link",), 0, 0o700),
+    last_exit=STALL,
     quotas=(Quota("/user.slice/babelfish.slice", 1, 2, "babelfish.slice"),),
     selection=Selection(
         error=ProfileError(
@@ -56,7 +64,14 @@ PROFILE = {
 }
 STATUS = {
     "outside": [{"tid": 5, "comm": "whale-caller", "policy": "fifo", "class": "audio"}],
-    "last_exit": {"kind": "stall", "reason": "task (total perspective[42] …", "at": "…"},
+    "last_exit": {"kind": "error_stall", "reason": STALL, "at": "…"},
+    "ejections": {
+        "count": 1,
+        "next": "hold",
+        "at": None,
+        "why": f"it had ended ({STALL}), and the change after that has failed",
+        "last": {"kind": "error_stall", "reason": STALL, "blame": "policy", "profile": "mine", "at": "…"},
+    },
     "quotas": {"cgroups": [{"cgroup": "/user.slice/babelfish.slice", "unit": "babelfish.slice"}]},
     "last_events": [{"event": "miss", "message": "thread 5 (dolphins) missed"}],
     "problems": ["user 'dolphins' unknown"],
@@ -112,14 +127,12 @@ def test_what_helps_is_still_there() -> None:
     assert traceback["message"] == "KeyError: '…'\nFile \"/usr/lib/python3/x.py\", line 3"
     assert found["facts"]["users"]["root"] == 0
     said = {entry["check"]: entry["message"] for entry in found["findings"]}
-    assert (
-        "runnable task stall (a thread[42] failed to run for 30.1s)" in found["findings"][0]["message"]
-        or said
-    )
     assert said["profile"] == f"the selected profile cannot be used: HOME/…:3: {LEFT_OUT}"
-    assert redactor().reason(str(SEEN.last_exit)) == (
-        "runnable task stall (a thread[42] failed to run for 30.1s)"
-    )
+    stall = "runnable task stall: a thread[42] failed to run for 30.100s"
+    assert stall in said["pins"]
+    status = found["status"]
+    assert (status["last_exit"]["reason"], status["ejections"]["last"]["reason"]) == (stall, stall)
+    assert status["ejections"]["why"] == f"it had ended ({stall}), and the change after that has failed"
     assert found["verifier_log"] == ["; HOME/…", "at host"]
 
 
@@ -136,3 +149,29 @@ def test_what_helps_is_still_there() -> None:
 )
 def test_a_text(text: str, without: str) -> None:
     assert redactor().text(text) == without
+
+
+@pytest.mark.parametrize(
+    ("reason", "without"),
+    [
+        (
+            "runtime error: target CPU 3 not allowed for b c[42]",
+            "runtime error: target CPU 3 not a thread[42]",
+        ),
+        ("runtime error: [x][42] has gone", "runtime error: a thread[42] has gone"),
+        ("runtime error: ops.init_task() failed", "runtime error: ops.init_task() failed"),
+        ("disabled by sysrq-S", "disabled by sysrq-S"),
+        ("without a trace", "without a trace"),
+    ],
+)
+def test_a_reason(reason: str, without: str) -> None:
+    assert redactor().reason(reason) == without
+
+
+@given(st.text(min_size=1, max_size=15).filter(lambda name: "\0" not in name))
+def test_no_part_of_a_thread_s_name_is_in_a_reason(name: str) -> None:
+    said = ExitRecord(1026, 0, 1, "runnable task stall", f"{name}[42] failed to run for 30.100s").text
+    found = re.fullmatch(
+        r"runnable task stall: (?:a thread\[\d+\])+ failed to run for 30.100s", redactor().reason(said)
+    )
+    assert found
