@@ -172,8 +172,10 @@ def make_plan(desired: PolicyImage, observation: Observation) -> Plan:
         return Plan(desired, None, None, actions, added)
     changes = diff(live.image, desired)
     swap = (Action.SWAP,) if observation.outdated else ()
-    # a policy of another layout is not kept, and the new one comes with the new scheduler
-    change = (Action.CHANGE,) if changes and live.image is not None else ()
+    if live.image is None:  # of another layout: it is not kept, and the new one comes with the new scheduler
+        changes = tuple(replace(change, mode=Mode.SWAP) for change in changes)
+        return Plan(desired, None, live.generation, swap, changes)
+    change = (Action.CHANGE,) if changes else ()
     return Plan(desired, live.image, live.generation, swap + change, changes)
 
 

@@ -25,7 +25,7 @@ from schedctl.image.abi import decode, generation_of
 from schedctl.image.model import ImageClass, ImageItem, ImageRule, PolicyImage
 from schedctl.image.stats import ClassStats, ExitRecord
 from schedctl.observe import Owner, drift, observe
-from schedctl.plan import Action, Operation, Plan, diff, make_plan
+from schedctl.plan import Action, Mode, Operation, Plan, diff, make_plan
 from schedctl.profile.model import Order, Power, RateStep, Recovery, Tier
 from schedctl.reconcile import plan_change, reconcile
 from tests.kernel.fake import FakeKernel
@@ -349,6 +349,7 @@ def test_an_upgrade_and_another_policy_are_both_done() -> None:
     kernel = upgraded()
     outcome = reconcile(kernel, B)
     assert outcome.plan.actions == (Action.SWAP, Action.CHANGE)
+    assert {change.mode for change in outcome.plan.changes} == {Mode.LIVE}
     assert (outcome.observation.image, outcome.observation.generation) == (B, 2)
 
 
@@ -367,6 +368,8 @@ def test_a_policy_of_another_layout_is_replaced_with_its_scheduler() -> None:
     kernel.slots[kernel.active] = bytes([99, 0, 0, 0]) + kernel.slots[kernel.active][4:]
     outcome = reconcile(kernel, B)
     assert outcome.plan.actions == (Action.SWAP,)
+    assert {change.mode for change in outcome.plan.changes} == {Mode.SWAP}
+    assert "  + profile: one (swap)" in outcome.plan.lines()
     assert (outcome.observation.image, outcome.observation.generation) == (B, 1)
 
 
