@@ -72,6 +72,31 @@ def test_every_override_says_why() -> None:
             assert block.startswith("# "), f"{path.name}: {block}"
 
 
+@pytest.mark.parametrize(("script", "word"), [("prerm", "remove"), ("postrm", "purge")])
+@pytest.mark.parametrize("left", [("schedctl",), ("schedctl-next",), ("schedctl", "schedctl-next"), ()])
+def test_no_pin_stays_where_schedctl_cannot_run(
+    tmp_path: Path, script: str, word: str, left: tuple[str, ...]
+) -> None:
+    """Also those of a swap that was interrupted. On a root folder of its own."""
+    text = (ROOT / f"packaging/debian/schedctl.{script}").read_text()
+    (tmp_path / script).write_text(re.sub(r"(?<!\w)/(?=(?:etc|run|sys|usr|var)/)", f"{tmp_path}/", text))
+    for name in ("schedctl", "deb-systemd-invoke"):
+        stub = tmp_path / "bin" / name
+        stub.parent.mkdir(exist_ok=True)
+        stub.write_text(f"#!/bin/sh\necho $0 $* >> {tmp_path}/called\nexit 1\n")
+        stub.chmod(0o755)
+    bpffs = tmp_path / "sys/fs/bpf"
+    bpffs.mkdir(parents=True)
+    for name in left:
+        (bpffs / name / "maps").mkdir(parents=True)
+        (bpffs / name / "link").touch()
+    environment = {"PATH": f"{tmp_path}/bin:/usr/bin:/bin"}
+    subprocess.run(["sh", tmp_path / script, word], check=True, env=environment)
+    assert list(bpffs.iterdir()) == []
+    called = (tmp_path / "called").read_text() if (tmp_path / "called").exists() else ""
+    assert ("schedctl detach" in called) is (script == "prerm" and left != ())
+
+
 def repacked(deb: Path, folder: Path, version: str) -> Path:
     """The same package under a higher version, whose program says so: an upgrade without a second build."""
     tree = folder / "tree"
