@@ -2,7 +2,8 @@
 """/run/schedctl/ejections: how often the scheduler was ended without us, and what is done about it.
 
 The daemon writes it, so that its own restarts forget nothing, and an apply that finds what nobody has seen;
-`status` reads it; an apply or a detach by a person removes it. Times are CLOCK_MONOTONIC.
+root's `status` reads it, nobody else: the kernel's reasons name threads. An apply or a detach by a person
+removes it. Times are CLOCK_MONOTONIC.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ def hold_after(ejection: Ejection) -> None:
 
 
 def read_ejections() -> Ejections:
-    """Nothing where there is no file, or one that says nothing sensible: then it is counted anew."""
+    """Nothing for plain users, and where there is no file or one without sense: then it is counted anew."""
     try:
         document = durable.read_json(paths.ejections_file())
         return Ejections() if document is None else _from_document(document)
@@ -150,7 +151,8 @@ def read_ejections() -> Ejections:
 
 def write_ejections(ejections: Ejections) -> None:
     """At once, or the old ones and StateError."""
-    durable.write_json(paths.ejections_file(), {"schedctl_ejections": VERSION, **asdict(ejections)})
+    document = {"schedctl_ejections": VERSION, **asdict(ejections)}
+    durable.write_json(paths.ejections_file(), document, durable.PRIVATE)
 
 
 def forget_ejections() -> None:
@@ -180,8 +182,12 @@ def ejections_document() -> dict[str, Any] | None:
     }
 
 
-def ejections_lines(document: dict[str, Any] | None, ejected: bool, daemon: bool) -> list[str]:
+def ejections_lines(
+    document: dict[str, Any] | None, ejected: bool, daemon: bool, privileged: bool
+) -> list[str]:
     """The same for people."""
+    if ejected and not privileged:
+        return ["next       root's `schedctl status` says what follows"]
     if document is None or document["next"] is None:
         return ["           nothing attaches again before `schedctl apply`"] if ejected else []
     why = f"           ({document['why']})"

@@ -34,7 +34,7 @@ def lines(observation: Observation, data: dict[str, Any]) -> list[str]:
         said.append("drift      what runs is not what was selected: see `schedctl plan`")
     if data["last_exit"]:
         said.append(f"last exit  {data['last_exit']['reason']} at {data['last_exit']['at']}")
-    said += ejections_lines(data["ejections"], data["ejected"], data["daemon"])
+    said += ejections_lines(data["ejections"], data["ejected"], data["daemon"], observation.privileged)
     said += [*wait_lines(data), *_warnings(data)]
     if data["classes"]:
         said += ["", *_table(data["classes"])]

@@ -137,6 +137,7 @@ def test_the_file_is_read_back_and_damage_is_nothing(tmp_path: Path, monkeypatch
     kept = Ejections(ejections("ab"), Decision(Next.RETRY, "why", 17))
     write_ejections(kept)
     assert read_ejections() == kept
+    assert paths.ejections_file().stat().st_mode & 0o777 == 0o600, "reasons name threads"
     good = paths.ejections_file().read_text()
     for bad in ("", "[]", "{}", "null", good.replace("retry", "fly"), good.replace('"past"', '"future"')):
         paths.ejections_file().write_text(bad)

@@ -100,10 +100,12 @@ def test_plain_users_are_told_figures_and_no_names() -> None:
     assert found["digest"] == digest(observe(kernel).image)
 
 
-def status_as_nobody(monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, Any], str]:
-    """`schedctl status` of a plain user, on a kernel that runs the daemon's scheduler."""
+def status_as_nobody(
+    monkeypatch: pytest.MonkeyPatch, prepare: Callable[[FakeKernel], object] = running
+) -> tuple[dict[str, Any], str]:
+    """`schedctl status` of a plain user, on a kernel that is as the daemon's."""
     kernel = FakeKernel()
-    running(kernel)
+    prepare(kernel)
     kernel.root = False
     monkeypatch.setattr(real, "RealKernel", lambda: kernel)
 
@@ -144,6 +146,22 @@ def test_status_of_a_plain_user(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (found["daemon"], found["last_events"], found["drift"]) == (False, None, None)
     assert found["classes"] == {}
     assert "can be read by root only, or by all while schedctld answers" in text
+
+
+@plain_user
+def test_a_plain_user_is_not_told_whom_an_ejection_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(kernel: FakeKernel) -> None:
+        running(kernel)
+        kernel.threads = {}
+        kernel.eject(ExitRecord(67, 0, 1, "disabled by sysrq-S", "secret[7]"))
+
+    with daemon(ended):
+        assert stat.S_IMODE(paths.ejections_file().stat().st_mode) == 0o600
+        found, text = status_as_nobody(monkeypatch, ended)
+    assert (found["exit"], found["ejected"], found["ejections"]) == (3, True, None)
+    assert "next       root's `schedctl status` says what follows" in text
+    assert "nothing attaches" not in text
+    assert "secret" not in text + json.dumps(found)
 
 
 def status_lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
