@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from schedctl.image.model import PolicyImage
 from tests.faults.faults import Fault, Kind, of_step
-from tests.faults.judge import KILLED, Judge, Machine, Wrong, WrongError, must
+from tests.faults.judge import KILLED, Judge, Machine, Running, Wrong, WrongError, must
 from tests.faults.scenarios import Command, Scenario
 from tests.faults.steps import Step
 
@@ -56,19 +55,19 @@ class Clean:
     """A run in which nothing went wrong."""
 
     steps: tuple[Step, ...]
-    old: PolicyImage | None
-    new: PolicyImage | None
+    old: Running | None
+    new: Running | None
 
 
 def clean(machine: Testbed, scenario: Scenario) -> Clean:
     """Prepares the machine too; AssertionError where the command does not go through."""
     machine.prepare(scenario)
-    old = machine.policy()
+    old = machine.running()
     judge = Judge(machine, scenario, old, None)
     code, said, steps = machine.hit(scenario.command)
     assert code == 0, said
     judge.clean()
-    return Clean(tuple(steps), old, machine.policy())
+    return Clean(tuple(steps), old, machine.running())
 
 
 def faults(steps: Sequence[Step]) -> Iterator[Fault]:

@@ -21,13 +21,13 @@ from schedctl.cli.main import main
 from schedctl.daemon.files import Followed
 from schedctl.daemon.loop import Daemon
 from schedctl.daemon.triggers import Trigger, TriggerQueue
-from schedctl.image.model import PolicyImage
+from schedctl.kernel.pins import Pins
 from schedctl.kernel.real import RealKernel
 from schedctl.observe import Owner, observe
 from schedctl.paths import bpf_object
 from tests.faults import campaign, ptrace
 from tests.faults.faults import Fault, Injector, Kind, errors
-from tests.faults.judge import Wrong, must
+from tests.faults.judge import Running, Wrong, must
 from tests.faults.objects import objects
 from tests.faults.scenarios import BY_NAME, DAEMON, EDITED, FILE, PROFILES, SILENT, Command, Scenario, World
 from tests.faults.steps import NUMBERS, Namer, Step, counted, map_name
@@ -48,11 +48,11 @@ class Real:
     def __init__(self) -> None:
         self.kernel = RealKernel()
         self._scenario: Scenario | None = None
-        self._old: PolicyImage | None = None
+        self._old: Running | None = None
         self._allowed: list[tuple[Counter[str], list[str]]] = []
         self.attached_at_cut = False
         self._object = bpf_object().read_bytes()
-        self.ejected: PolicyImage | None = None
+        self.ejected: Running | None = None
         TOOLS.mkdir(exist_ok=True)
         for name in SILENT:
             shutil.copy("/bin/true", TOOLS / name)
@@ -75,7 +75,7 @@ class Real:
         Path(FILE).write_text(PROFILES["three"])
         (ETC / "schedctl.yaml").write_text("profile: one\n")
         self._before(scenario)
-        self._old = self.policy()
+        self._old = self.running()
         shutil.rmtree(SAVED, ignore_errors=True)
         for name, folder in FOLDERS.items():
             shutil.copytree(folder, SAVED / name)
@@ -88,7 +88,7 @@ class Real:
             self._allow()
         match scenario.world:
             case World.EJECTED:
-                self.ejected = self.policy()
+                self.ejected = self.running()
                 Path("/proc/sysrq-trigger").write_text("S")
                 self._await_end()
                 self._allow()
@@ -110,7 +110,7 @@ class Real:
         if scenario.world in (World.EJECTED, World.UPGRADED):
             self.prepare(scenario)
             return
-        if self.policy() != self._old:
+        if self.running() != self._old:
             if self._old is None:
                 self.run(("detach",))
             else:
@@ -129,7 +129,7 @@ class Real:
 
     # --- judge.Machine ------------------------------------------------------------------------------
 
-    def policy(self) -> PolicyImage | None:
+    def running(self) -> Running | None:
         """Once the kernel has closed what a killed process held."""
         end = time.monotonic() + SETTLE_S
         while True:
@@ -138,7 +138,8 @@ class Real:
                 "enabled",
                 "disabled",
             ):
-                return observation.image
+                image = observation.image
+                return None if image is None else Running(image, _object_id())
             state = f"the kernel's state stays {observation.state}, {observation.ops}"
             must(time.monotonic() < end, Wrong.MIXED, state)
             time.sleep(0.02)
@@ -146,7 +147,7 @@ class Real:
     def _await_end(self) -> None:
         """The kernel ends a scheduler a little after it was told to."""
         end = time.monotonic() + SETTLE_S
-        while self.policy() is not None:
+        while self.running() is not None:
             assert time.monotonic() < end, "the scheduler has outlived SysRq-S"
             time.sleep(0.02)
 
@@ -203,7 +204,7 @@ class Real:
         with os.fdopen(reader) as file:
             said = file.read()
         if fault is None:
-            self.policy()
+            self.running()
             self._allow()
         return code, said, injector.steps
 
@@ -221,6 +222,13 @@ def _in_child(command: Command, writer: int) -> int:
         queue.put(Trigger.STOP)
         Daemon(RealKernel(), queue, _NoWatcher()).run(None)
         return 0
+
+
+def _object_id() -> str | None:
+    """Of the scheduler that is attached: in the midst of a swap that may be the one in the other folder."""
+    pins = Pins(Path(PINS) / "schedctl")
+    identity = (pins.next if pins.next.attached() else pins).identity()
+    return identity.object_id if identity else None
 
 
 def _all_objects() -> tuple[Counter[str], list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -25,11 +26,19 @@ EXIT_PINS = "pins of a scheduler that does not run"
 SCRAPS = (".new-", ".selected-", ".schedctl-")
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A scheduler: its policy, and the object it was loaded from."""
+
+    policy: PolicyImage
+    object_id: str | None
+
+
 class Machine(Protocol):
-    ejected: PolicyImage | None
+    ejected: Running | None
     """What the kernel has ended before the command; a daemon may attach it once more."""
 
-    def policy(self) -> PolicyImage | None:
+    def running(self) -> Running | None:
         """What the kernel runs by its own word; raises WrongError where it does not settle."""
         ...
 
@@ -40,9 +49,6 @@ class Machine(Protocol):
     def left_over(self) -> list[str]:
         """What of the kernel's is ours and not in use."""
         ...
-
-
-Policies = tuple[PolicyImage | None, ...]
 
 
 class Wrong(StrEnum):
@@ -73,14 +79,14 @@ class Judge:
     """`old` and `new` are what runs before and after the command when nothing goes wrong."""
 
     def __init__(
-        self, machine: Machine, scenario: Scenario, old: PolicyImage | None, new: PolicyImage | None
+        self, machine: Machine, scenario: Scenario, old: Running | None, new: Running | None
     ) -> None:
         self._machine, self._scenario, self._old, self._new = machine, scenario, old, new
         self._good_before = good_policy()
 
     def hit(self, code: int, said: str) -> None:
         """Right after the fault."""
-        found = self._machine.policy()
+        found = self._machine.running()
         between = self._scenario.world is World.UPGRADED and code == KILLED and found is None
         must(found in (self._old, self._new) or between, Wrong.MIXED, _name(found))
         must(code in (KILLED, *CODES), Wrong.UNTRUE, f"exit code {code}: {said}")
@@ -94,27 +100,33 @@ class Judge:
     def good(self) -> None:
         """The last good policy can be read, and is what it was or one of these two."""
         found = good_policy()
-        allowed = (self._good_before, *(image for image in (self._old, self._new) if image is not None))
+        both = (one.policy for one in (self._old, self._new) if one is not None)
+        allowed = (self._good_before, *both)
         must(found in allowed, Wrong.LOST, f"the last good policy is {found}")
 
     def converges(self) -> None:
-        """The next start leads to the old policy or to the new one; then the same command goes through."""
+        """The next start leads to what ran before or to what is to run; then the same command goes through.
+
+        A daemon always brings what is installed.
+        """
         code, said = self._machine.run(DAEMON)
         must(code == 0, Wrong.STUCK, f"the daemon: {code}: {said}")
-        found = self._machine.policy()
-        allowed = (self._old, self._new, self._machine.ejected)
+        found = self._machine.running()
+        allowed = [self._new]
+        if self._scenario.world is not World.UPGRADED:
+            allowed += [self._old, self._machine.ejected]
         must(found in allowed, Wrong.MIXED, f"the daemon went to {_name(found)}")
         code, said = self._machine.run(("status",))
         waits = self._scenario.person_decides and found == self._old and code == EXIT_STATUS_DIFFERS
         must(code == 0 or waits, Wrong.STUCK, f"after the daemon's start, status: {code}: {said}")
         waiting = read_pending()
-        right = waiting is None or (found is not None and waiting.is_about(found))
+        right = waiting is None or (found is not None and waiting.is_about(found.policy))
         must(right, Wrong.LEFT, "what waits for a confirmation does not run")
         self.clean()
         if self._scenario.command != DAEMON:
             code, said = self._machine.run(self._scenario.again or self._scenario.command)
             must(code == 0, Wrong.STUCK, f"the next time: {code}: {said}")
-            must(self._machine.policy() == self._new, Wrong.STUCK, "the next time changes nothing")
+            must(self._machine.running() == self._new, Wrong.STUCK, "the next time changes nothing")
         self.clean()
         self.good()
 
@@ -124,7 +136,7 @@ class Judge:
         self._state()
         code, said = self._machine.run(DAEMON)
         must(code == 0, Wrong.STUCK, f"the daemon after a power cut: {code}: {said}")
-        found = self._machine.policy()
+        found = self._machine.running()
         proved = self._scenario.command == ("confirm",)
         must(found is None or not attached or proved, Wrong.UNTRUE, f"{_name(found)} is attached again")
         self.clean()
@@ -142,7 +154,7 @@ class Judge:
 
     def clean(self) -> None:
         left = [*scraps(), *self._machine.left_over()]
-        if self._scenario.world is World.EJECTED and self._machine.policy() is None:
+        if self._scenario.world is World.EJECTED and self._machine.running() is None:
             left = [name for name in left if name != EXIT_PINS]  # they have the kernel's reason
         must(not left, Wrong.LEFT, ", ".join(left))
 
@@ -166,5 +178,7 @@ def scraps() -> Iterator[str]:
                     yield str(Path(parent, name))
 
 
-def _name(image: PolicyImage | None) -> str:
-    return "nothing" if image is None else f"policy {image.profile}"
+def _name(found: Running | None) -> str:
+    if found is None:
+        return "nothing"
+    return f"policy {found.policy.profile} of object {(found.object_id or 'unknown')[:8]}"

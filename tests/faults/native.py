@@ -23,7 +23,6 @@ from schedctl.daemon.files import Followed
 from schedctl.daemon.loop import Daemon
 from schedctl.daemon.triggers import Trigger, TriggerQueue
 from schedctl.errors import SchedctlError
-from schedctl.image.model import PolicyImage
 from schedctl.image.stats import ExitRecord
 from schedctl.kernel import real
 from schedctl.kernel.tables import refused
@@ -31,7 +30,7 @@ from schedctl.observe import Owner, observe
 from tests.faults import ptrace
 from tests.faults.disk import Disk
 from tests.faults.faults import Fault, Injector, Kind
-from tests.faults.judge import Wrong, must
+from tests.faults.judge import Running, Wrong, must
 from tests.faults.ptrace import Call, Order, Watch
 from tests.faults.scenarios import DAEMON, EDITED, FILE, PROFILES, SILENT, Command, Scenario, World
 from tests.faults.steps import NUMBERS, WRITE, Namer, Step
@@ -73,7 +72,7 @@ class Native:
         self._saved_kernel = self.kernel
         self._patched: list[tuple[Any, str, Any]] = []
         self.attached_at_cut = False
-        self.ejected: PolicyImage | None = None
+        self.ejected: Running | None = None
         self._environment = dict(os.environ)
         self._boot = root.with_name(f"{root.name}-boot")
 
@@ -118,7 +117,7 @@ class Native:
             assert code == 0, said
         match scenario.world:
             case World.EJECTED:
-                self.ejected = self.policy()
+                self.ejected = self.running()
                 self.kernel.eject(STALL)
             case World.UPGRADED:
                 self.kernel.installed = "b" * 64
@@ -139,10 +138,11 @@ class Native:
 
     # --- judge.Machine ------------------------------------------------------------------------------
 
-    def policy(self) -> PolicyImage | None:
+    def running(self) -> Running | None:
         observation = observe(self.kernel)
         must(observation.owner in (Owner.SCHEDCTL, Owner.NONE), Wrong.MIXED, observation.owner)
-        return observation.image
+        image = observation.image
+        return None if image is None else Running(image, self.kernel.running_object_id())
 
     def run(self, command: Command) -> tuple[int, str]:
         said = io.StringIO()

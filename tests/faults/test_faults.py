@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from schedctl import paths
 from tests.conftest import Guest
 from tests.faults import campaign, lists, ptrace
 from tests.faults.faults import Fault, Kind
-from tests.faults.judge import KILLED
+from tests.faults.judge import KILLED, Judge, WrongError
 from tests.faults.lab import send, strike
 from tests.faults.native import Native
 from tests.faults.scenarios import BY_NAME, DAEMON, SCENARIOS
@@ -61,6 +62,23 @@ def test_what_was_killed_is_not_confirmed(machine: Native) -> None:
     assert "what waits for a confirmation is profile two, and profile one runs" in said
     assert machine.run(DAEMON)[0] == 0
     assert not paths.pending_file().exists()
+
+
+def test_a_swap_is_told_from_none(machine: Native) -> None:
+    """The policy is the same before and after it."""
+    scenario = BY_NAME["swap"]
+    machine.prepare(scenario)
+    old = machine.running()
+    new = old and replace(old, object_id=machine.kernel.installed)
+    judge = Judge(machine, scenario, old, new)
+    judge.hit(75, "refused")
+    with pytest.raises(WrongError, match="not what was said"):
+        judge.hit(0, "")
+    assert machine.run(scenario.command)[0] == 0
+    assert machine.running() == new
+    judge.hit(0, "")
+    with pytest.raises(WrongError, match="not what was said"):
+        judge.hit(75, "refused")
 
 
 def test_there_are_five_hundred() -> None:
