@@ -8,6 +8,7 @@ guest's idle time leaps.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from tests.conftest import Guest
@@ -16,6 +17,8 @@ from tests.kernel.faulty import replaced
 
 # See bpf/fault.bpf.h: one waits in no queue, the other is put into one that does not exist.
 STALLS, WRONG_QUEUE = "fault-s", "fault-k"
+# Its line "Status:" is what the daemon told the service manager last.
+UNIT = "systemctl status schedctld --no-pager --full"
 LOAD_S = 60
 COUNT = "/sys/kernel/sched_ext/enable_seq"
 
@@ -39,6 +42,13 @@ def ejections(guest: Guest) -> list[dict[str, Any]]:
     return found
 
 
+def unit_status(said: str) -> str:
+    """Of what UNIT prints."""
+    print(said)
+    (line,) = re.findall(r'^ *Status: "(.*)"$', said, re.MULTILINE)
+    return str(line)
+
+
 def level(guest: Guest) -> int:
     return int(guest.schedctl("show", "--live")["image"]["classes"]["first"]["level"])
 
@@ -56,21 +66,26 @@ def test_after_three_ejections_the_last_good_policy_runs(lab1: Guest) -> None:
         status = lab1.status()
         assert (status["exit"], status["profile"], status["ejections"]["count"]) == (0, "edited", 1)
         assert status["ejections"]["next"] is None
-        said = misbehave(lab1, STALLS, 2, "schedctl status; echo exit $?")
+        said = misbehave(lab1, STALLS, 2, f"schedctl status; echo exit $?; {UNIT}")
         assert "what is selected is attached again at" in said
-        assert said.endswith("exit 3\n")
+        assert "\nexit 3\n" in said
+        line = unit_status(said)
+        assert re.search(r"attached again in \d+ s: it was ended 2 times within 10 minutes", line)
         attached_again(lab1, before + 2)
         assert level(lab1) == 2
 
-        said = misbehave(lab1, WRONG_QUEUE, 3, "schedctl status")
+        said = misbehave(lab1, WRONG_QUEUE, 3, f"schedctl status; {UNIT}")
         assert "the last good policy is attached at" in said
         assert "(this policy was ended 3 times within 10 minutes)" in said
+        line = unit_status(said)
+        assert re.search(r"the last good policy is attached in \d+ s: this policy was ended 3 times", line)
         attached_again(lab1, before + 3)
         assert level(lab1) == 6
         lab1.sh(f"systemctl restart schedctld; touch {EDITED}; sleep 5")
-        said = lab1.run("schedctl status; echo exit $?").stdout
+        said = lab1.run(f"schedctl status; echo exit $?; {UNIT}").stdout
         assert "the last good policy runs until `schedctl apply`" in said
-        assert said.endswith("exit 3\n")
+        assert "\nexit 3\n" in said
+        assert unit_status(said).startswith("the last good policy runs until `schedctl apply`: this policy")
         assert level(lab1) == 6
 
         found = ejections(lab1)

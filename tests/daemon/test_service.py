@@ -123,7 +123,9 @@ def test_sysrq_s_is_obeyed_until_the_next_apply(lab1: Guest) -> None:
     status = lab1.status()
     assert (status["state"], status["ejected"], status["exit"]) == ("disabled", True, 3)
     assert status["last_exit"]["kind"] == "sysrq"
-    assert events(lab1)[-1] == "ejected"
+    last = journal(lab1)[-1]
+    said = [last.get(f"SCHEDCTL_{key}") for key in ("EVENT", "EXIT_KIND", "BLAME", "NEXT")]
+    assert said == ["ejected", "sysrq", "person", "hold"]
     lab1.sh(f"sed -i 's/level: 6/level: 2/' {EDITED}; sleep 2; systemctl restart schedctld; sleep 2")
     assert lab1.status()["state"] == "disabled"
     lab1.sh("schedctl apply")
