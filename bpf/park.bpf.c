@@ -90,8 +90,9 @@ __hidden void time_run(struct cpu_ctx *cpuc, const struct task_ctx *taskc, u64 n
 	bool ends_soon = slice_ns < TICK_MAX_NS;
 
 	if (has_budget(taskc)) {
-		/* the tick looks at slices only, and is up to a tick late */
-		if (!ends_soon && taskc->budget_ns < (s64)(slice_ns + TICK_MAX_NS)) {
+		/* the tick looks at slices only, and is up to a tick late; who exits has none and runs */
+		if (!ends_soon && !budget_is_out(taskc->budget_ns) &&
+		    taskc->budget_ns < (s64)(slice_ns + TICK_MAX_NS)) {
 			slice_ns = taskc->budget_ns;
 			ends_soon = true;
 		}
