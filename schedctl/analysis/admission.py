@@ -20,6 +20,7 @@ from schedctl.analysis.model import (
     Verdict,
     not_applicable,
 )
+from schedctl.analysis.partition import why_not_several
 from schedctl.analysis.report import Analysis, TaskSet, analyze_tests, decide, provable
 from schedctl.analysis.supply import DEDICATED
 from schedctl.analysis.text import percent
@@ -57,7 +58,9 @@ def profile_tests(found: TaskSet, all_cpus: int, unproven_level: int = 0) -> Ite
     if not found.tasks:
         return
     yield capacity.analyze(found.tasks, all_cpus, found.supply)
-    if found.cpus == 1:
+    if found.cpus == 1 and (reason := why_not_several(found.tasks, all_cpus)):
+        yield not_applicable(edf_within_priorities.NAME, Strength.SUFFICIENT, reason)
+    elif found.cpus == 1:
         if all_cpus == 1:
             yield from _disproof(found)
         yield from _one_cpu(found, unproven_level)

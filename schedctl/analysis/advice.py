@@ -90,6 +90,8 @@ def cpus_needed(found: TaskSet, fits_on: Callable[[int], bool], most: int) -> It
 
 def pinning(found: TaskSet) -> Iterator[str]:
     """Advice: which CPU each task may have, so that each CPU is provable."""
+    if partition.why_not_several(found.tasks, found.cpus):
+        return
     try:
         bins, left = partition.first_fit(found.tasks, found.cpus, found.scheduler, found.supply)
     except GaveUpError:

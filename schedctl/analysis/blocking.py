@@ -87,9 +87,15 @@ def _ceiling(sections: Sequence[Mapping[str, int]]) -> int:
     return max((ns for held in sections for ns in held.values()), default=0)
 
 
-def with_blocking(tasks: Sequence[Task], bounds: Mapping[str, int]) -> tuple[Task, ...]:
+def with_blocking(
+    tasks: Sequence[Task], resources: Sequence[Resource], bounds: Mapping[str, int]
+) -> tuple[Task, ...]:
     """The tasks with what resources add to the blocking they declare; `bounds` has all of them."""
-    return tuple(replace(task, blocking_ns=task.blocking_ns + bounds[task.name]) for task in tasks)
+    users = {user for resource in resources for user in resource.hold_ns}
+    return tuple(
+        replace(task, blocking_ns=task.blocking_ns + bounds[task.name], locks=task.name in users)
+        for task in tasks
+    )
 
 
 def urgencies(tasks: Sequence[Task], scheduler: Scheduler) -> dict[str, int]:

@@ -115,7 +115,7 @@ def _blocked(
         held = {name: ns for user, ns in resource.hold_ns for name in names[user]}
         reached = (levels[task.name] for task in tasks if task.level <= (resource.ceiling or 0))
         resources.append(Resource(resource.name, held, resource.inside, max(reached, default=-1)))
-    return with_blocking(tasks, blocking(resources, levels, Protocol.INHERITANCE))
+    return with_blocking(tasks, resources, blocking(resources, levels, Protocol.INHERITANCE))
 
 
 def _unproven_level(urgent: Sequence[ThreadClass], silent: Sequence[ThreadClass]) -> int:

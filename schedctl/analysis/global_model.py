@@ -19,7 +19,7 @@ from schedctl.analysis.supply import Supply
 def why_not_global(tasks: Sequence[Task], *, constrained: bool = True) -> str:
     """Empty where the model holds."""
     for task in tasks:
-        if task.blocking_ns:
+        if task.blocking_ns or task.locks:
             return f"{task.name} has blocking, which is bounded for one CPU only"
         if constrained and task.deadline_ns > task.period_ns:
             return f"the deadline of {task.name} is longer than its period"

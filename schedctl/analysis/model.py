@@ -53,6 +53,8 @@ class Task:
     blocking_ns: int = 0
     level: int = 0
     """Larger is more urgent."""
+    locks: bool = False
+    """Holds a declared resource: on several CPUs equals and less urgent tasks wait for it, too."""
 
     @property
     def utilization(self) -> Fraction:

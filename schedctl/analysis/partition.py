@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from schedctl.analysis import edf_within_priorities, qpa, response_time
 from schedctl.analysis.effort import MAX_STEPS, GaveUpError, together
+from schedctl.analysis.global_model import why_not_global
 from schedctl.analysis.model import (
     Scheduler,
     Strength,
@@ -32,6 +33,8 @@ _COST = 20
 
 def analyze(tasks: Sequence[Task], cpus: int, scheduler: Scheduler, supply: Supply = DEDICATED) -> TestResult:
     """SCHEDULABLE where every task found a CPU; the detail is the assignment."""
+    if reason := why_not_several(tasks, cpus):
+        return not_applicable(NAME, Strength.SUFFICIENT, reason)
     try:
         bins, left = first_fit(tasks, cpus, scheduler, supply)
     except GaveUpError as error:
@@ -40,6 +43,11 @@ def analyze(tasks: Sequence[Task], cpus: int, scheduler: Scheduler, supply: Supp
     if left is not None:
         detail = f"{left.name} fits on no CPU beside: {detail}" if detail else f"{left.name} fits on no CPU"
     return result_of(NAME, Strength.SUFFICIENT, left is None, detail)
+
+
+def why_not_several(tasks: Sequence[Task], cpus: int) -> str:
+    """Empty where no CPU waits for what is held on another one."""
+    return why_not_global(tasks, constrained=False) if cpus > 1 else ""
 
 
 def first_fit(

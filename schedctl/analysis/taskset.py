@@ -185,9 +185,10 @@ def _blocked(document: Document, tasks: tuple[Task, ...], scheduler: Scheduler) 
         return tasks
     protocol = Protocol(root.get("protocol", "pip"))
     try:
-        return with_blocking(tasks, blocking(resources, urgencies(tasks, scheduler), protocol))
+        bounds = blocking(resources, urgencies(tasks, scheduler), protocol)
     except CycleError as error:
         path: Path_ = ("resources", error.chain[0], "inside")
         message = f"resources inside each other: {error}"
         problem = problem_at(document.origin(path), path, message, "take them in one order everywhere")
         raise ProfileError((problem,)) from None
+    return with_blocking(tasks, resources, bounds)

@@ -137,6 +137,24 @@ def test_resources_block() -> None:
     assert domain_of(profile(higher)).found.tasks[0].blocking_ns == 0
 
 
+@pytest.mark.parametrize("order", ["edf", "fixed_priority"])
+def test_blocking_is_bounded_where_the_host_has_one_cpu(order: str) -> None:
+    """One CPU per cache is no CPU alone: what a thread waits for may be held on another one."""
+    text = f"policy: {{order: {order}}}\n{FITS}{RESOURCES}"
+    assert analyze_profile(profile(text)).verdict is Verdict.SCHEDULABLE
+    for caches in ((1, 1), (1, 4), (2,)):
+        found = analyze_profile(profile(text, caches))
+        assert found.verdict is Verdict.UNKNOWN
+        assert found.result.tests[-1].detail == (
+            "does not apply: motor has blocking, which is bounded for one CPU only"
+        )
+    # two threads of one class: equals that wait for each other
+    alone = text.replace("motor: 100us, ", "")
+    assert analyze_profile(profile(alone)).verdict is Verdict.SCHEDULABLE
+    assert analyze_profile(profile(alone, (1, 1))).verdict is Verdict.UNKNOWN
+    assert analyze_profile(profile(alone, (2,))).verdict is Verdict.UNKNOWN
+
+
 def test_admission() -> None:
     assert admit(profile(FITS)) == ()
     (warning,) = admit(profile(TOO_MUCH))

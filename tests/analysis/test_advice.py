@@ -247,6 +247,16 @@ def test_a_pinning() -> None:
     assert [*pinning(task_set(*pair, cpus=1))] == []
 
 
+def test_no_pinning_where_one_cpu_may_wait_for_another() -> None:
+    """As it is b waits up to 9 for what a holds on the other CPU; on one CPU that is bounded."""
+    pair = (task("a", 9, 10, level=2), task("b", 5, 10, 6))
+    for alike in ({"blocking_ns": 1}, {"locks": True}):
+        tasks = (replace(pair[0], **alike), pair[1])
+        assert [*pinning(task_set(*tasks, cpus=2))] == []
+    assert [*pinning(task_set(*pair, cpus=2))] != []
+    assert [*pinning(task_set(replace(pair[0], blocking_ns=1, locks=True), cpus=1))] != []
+
+
 @pytest.mark.parametrize("levels", [(1, 1), (2, 1)])
 def test_a_pinning_is_held_against_what_a_cpu_supplies(levels: tuple[int, int]) -> None:
     """Of 10 ms there are 8, with gaps of up to 4: so many are too few for the second one."""

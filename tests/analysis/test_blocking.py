@@ -124,7 +124,7 @@ def test_no_response_is_above_its_bound() -> None:
             name: max(task.level for task in tasks if task.name in hold) for name, hold in held.items()
         }
         for protocol in Protocol:
-            blocked = with_blocking(tasks, blocking(resources, levels, protocol))
+            blocked = with_blocking(tasks, resources, blocking(resources, levels, protocol))
             bounds = {t.name: t.response_time_ns for t in response_time.analyze(blocked).tasks}
             jobs = with_sections(offset_jobs(tasks, random), sections)
             outcome = simulate(jobs, fixed_priority, ceilings=highest if protocol is CEILING else None)
