@@ -6,6 +6,12 @@ L. Sha, R. Rajkumar, J. P. Lehoczky, "Priority inheritance protocols", IEEE Tran
 least the task's level and its holder's level is lower. Inheritance, theorem 6: the smaller of two sums,
 one section per less urgent task and one per resource. Ceilings, theorem 12: the longest single section.
 
+Under EDF a job can be delayed by one that took something before it was released and is due later. With
+jitter J, counted from an arrival, that is any with a longer deadline than D - J, also where it is
+shorter than D. So each task has two places: D - J where it waits, D where it holds (without jitter they
+are T. Baker's preemption level, "Stack-based scheduling of realtime processes", RTS 3, 1991). Ceilings
+are of those who wait.
+
 A resource that is taken inside another has at least that one's ceiling: who waits for the outer one
 waits for the inner one too. The outer section's duration contains the inner one's. Durations in ns;
 sufficient, as blocking may never happen.
@@ -59,14 +65,22 @@ def ceilings(resources: Sequence[Resource], levels: Mapping[str, int]) -> dict[s
     return found
 
 
-def blocking(resources: Sequence[Resource], levels: Mapping[str, int], protocol: Protocol) -> dict[str, int]:
-    """User -> how long sections of less urgent ones can delay one job of it, in ns. Raises CycleError."""
-    ceiling = ceilings(resources, levels)
+def blocking(
+    resources: Sequence[Resource],
+    levels: Mapping[str, int],
+    protocol: Protocol,
+    holding: Mapping[str, int] | None = None,
+) -> dict[str, int]:
+    """User -> how long sections of less urgent ones can delay one job of it, in ns. Raises CycleError.
+
+    `holding`: the places of those who hold something, where they differ from `levels`.
+    """
+    ceiling, below = ceilings(resources, levels), levels if holding is None else holding
     bound = _inheritance if protocol is Protocol.INHERITANCE else _ceiling
     found = {}
     for user, level in levels.items():
         relevant = [
-            {other: ns for other, ns in resource.hold_ns.items() if levels[other] < level}
+            {other: ns for other, ns in resource.hold_ns.items() if other != user and below[other] < level}
             for resource in resources
             if ceiling[resource.name] >= level
         ]
@@ -98,14 +112,17 @@ def with_blocking(
     )
 
 
-def urgencies(tasks: Sequence[Task], scheduler: Scheduler) -> dict[str, int]:
+def urgencies(tasks: Sequence[Task], scheduler: Scheduler) -> tuple[dict[str, int], dict[str, int]]:
     """Task name -> its place among those that can delay each other by locks, larger = more urgent.
 
-    Under EDF only a job with a longer relative deadline can have locked something that an earlier deadline
-    needs (T. Baker's preemption levels).
+    First where it waits, then where it holds something: `levels` and `holding` of blocking().
     """
-    keys = {task.name: (task.level, -task.deadline_ns) for task in tasks}
+    waits = {task.name: (task.level, task.jitter_ns - task.deadline_ns) for task in tasks}
+    holds = {task.name: (task.level, -task.deadline_ns) for task in tasks}
     if scheduler is Scheduler.FIXED_PRIORITY:
-        keys = {task.name: (task.level, 0) for task in tasks}
-    places = {key: place for place, key in enumerate(sorted(set(keys.values())))}
-    return {name: places[key] for name, key in keys.items()}
+        waits = holds = {task.name: (task.level, 0) for task in tasks}
+    places = {key: place for place, key in enumerate(sorted({*waits.values(), *holds.values()}))}
+    return (
+        {name: places[key] for name, key in waits.items()},
+        {name: places[key] for name, key in holds.items()},
+    )

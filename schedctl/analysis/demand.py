@@ -6,8 +6,8 @@ real-time systems", INRIA RR-2772, 1996: the deadline of a job that was released
 
     dbf(t) = sum of max(0, floor((t + T + J - D) / T)) C
 
-A job can be blocked by one whose deadline is later: the largest blocking of the tasks with D <= t
-counts once.
+A job can be blocked by one whose deadline is later: the largest blocking of the tasks with D - J <=
+t counts once.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from schedctl.analysis.blocking import Protocol, Resource, blocking, urgencies, with_blocking
@@ -105,7 +105,8 @@ def _blocked(
     names: dict[str, list[str]] = {}
     for task, owner in zip(tasks, owners, strict=True):
         names.setdefault(owner, []).append(task.name)
-    levels = urgencies(tasks, scheduler)
+    # In the kernel deadlines count from the release: jitter does not let a longer one go first.
+    levels, _ = urgencies([replace(task, jitter_ns=0) for task in tasks], scheduler)
     for cls in assignment.classes:
         if cls.levels and cls.name not in names:
             names[cls.name] = [cls.name]

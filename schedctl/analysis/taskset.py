@@ -185,7 +185,8 @@ def _blocked(document: Document, tasks: tuple[Task, ...], scheduler: Scheduler) 
         return tasks
     protocol = Protocol(root.get("protocol", "pip"))
     try:
-        bounds = blocking(resources, urgencies(tasks, scheduler), protocol)
+        levels, holding = urgencies(tasks, scheduler)
+        bounds = blocking(resources, levels, protocol, holding)
     except CycleError as error:
         path: Path_ = ("resources", error.chain[0], "inside")
         message = f"resources inside each other: {error}"

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from schedctl.analysis import response_time
+from schedctl.analysis import edf_response, processor_demand, qpa, response_time
 from schedctl.analysis.blocking import (
     CycleError,
     Protocol,
@@ -17,8 +17,8 @@ from schedctl.analysis.blocking import (
     urgencies,
     with_blocking,
 )
-from schedctl.analysis.model import Scheduler, Task
-from tests.analysis.simulator import Job, fixed_priority, simulate
+from schedctl.analysis.model import Scheduler, Task, Verdict
+from tests.analysis.simulator import Job, edf, fixed_priority, simulate
 
 PIP, CEILING = Protocol.INHERITANCE, Protocol.CEILING
 LEVELS = {"a": 3, "b": 2, "c": 1}
@@ -79,8 +79,53 @@ def test_what_leads_into_a_circle() -> None:
 
 def test_urgencies() -> None:
     tasks = [Task("a", 1, 9, 9, level=2), Task("b", 1, 5, 5, level=2), Task("c", 1, 3, 3, level=1)]
-    assert urgencies(tasks, Scheduler.FIXED_PRIORITY) == {"a": 1, "b": 1, "c": 0}
-    assert urgencies(tasks, Scheduler.EDF) == {"a": 1, "b": 2, "c": 0}
+    places = {"a": 1, "b": 1, "c": 0}
+    assert urgencies(tasks, Scheduler.FIXED_PRIORITY) == (places, places)
+    places = {"a": 1, "b": 2, "c": 0}
+    assert urgencies(tasks, Scheduler.EDF) == (places, places)
+
+
+def test_urgencies_with_jitter() -> None:
+    """By D - J where they wait: a 9 - 5 = 4, b 8, c 1; by D where they hold: a 9, b 8, c 3."""
+    tasks = [Task("a", 2, 20, 9, 5), Task("b", 4, 20, 8), Task("c", 1, 3, 3, 2)]
+    assert urgencies(tasks, Scheduler.EDF) == ({"a": 2, "b": 1, "c": 4}, {"a": 0, "b": 1, "c": 3})
+    places = {"a": 0, "b": 0, "c": 0}
+    assert urgencies(tasks, Scheduler.FIXED_PRIORITY) == (places, places)
+
+
+def edf_blocking(resources: list[Resource], tasks: list[Task], protocol: Protocol = PIP) -> dict[str, int]:
+    levels, holding = urgencies(tasks, Scheduler.EDF)
+    return blocking(resources, levels, protocol, holding)
+
+
+@pytest.mark.parametrize("protocol", Protocol)
+def test_late_releases_block_under_edf(protocol: Protocol) -> None:
+    """Due at 9, i is released at 5; at 4 j has locked r, due at 12: i waits until 8 and is complete at 10."""
+    tasks = [Task("i", 2, 20, 9, 5), Task("j", 4, 20, 8)]
+    resources = [Resource("r", {"i": 2, "j": 4})]
+    found = edf_blocking(resources, tasks, protocol)
+    assert found == {"i": 4, "j": 2}
+    blocked = with_blocking(tasks, resources, found)
+    for test in (qpa, processor_demand, edf_response):
+        assert test.analyze(blocked).verdict is not Verdict.SCHEDULABLE
+    jobs = [Job(tasks[0], 0, 5, 2), Job(tasks[1], 4, 4, 4)]
+    sections = {"i": ("r", (0, 2)), "j": ("r", (0, 4))}
+    assert simulate(with_sections(jobs, sections), edf).worst == {"i": 10, "j": 4}
+
+
+def test_how_late_a_release_must_be_to_block() -> None:
+    """j, with D = 4 = D - J of i, is due first wherever it has locked r before i is released."""
+    tasks = [Task("i", 2, 20, 9, 5), Task("j", 1, 20, 4), Task("k", 1, 20, 5)]
+    resources = [Resource("r", {"i": 2, "j": 7, "k": 3})]
+    assert edf_blocking(resources, tasks)["i"] == 3
+    alone = [Resource("r", {"i": 2})]
+    assert edf_blocking(alone, tasks)["i"] == 0, "by its own jobs, which run in their order"
+
+
+def test_a_ceiling_is_of_those_who_wait() -> None:
+    """i, released late, can be due with 4 left, before k with 8: k is delayed by j, which i waits for."""
+    tasks = [Task("i", 2, 20, 9, 5), Task("k", 1, 20, 8), Task("j", 4, 20, 30)]
+    assert edf_blocking([Resource("r", {"i": 2, "j": 4})], tasks) == {"i": 4, "k": 4, "j": 0}
 
 
 def random_set(random: Random) -> tuple[list[Task], dict[str, tuple[str, tuple[int, int]]]]:
@@ -119,7 +164,7 @@ def test_no_response_is_above_its_bound() -> None:
         for name, (resource, (start, end)) in sections.items():
             held.setdefault(resource, {})[name] = end - start
         resources = [Resource(name, hold) for name, hold in held.items()]
-        levels = urgencies(tasks, Scheduler.FIXED_PRIORITY)
+        levels, _ = urgencies(tasks, Scheduler.FIXED_PRIORITY)
         highest = {
             name: max(task.level for task in tasks if task.name in hold) for name, hold in held.items()
         }

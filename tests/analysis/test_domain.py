@@ -107,6 +107,13 @@ def test_equals_of_a_level_block_by_deadlines_only_under_edf() -> None:
     assert blocked(FIXED + text) == {"one": 0, "two": 0}
 
 
+def test_jitter_does_not_change_who_blocks() -> None:
+    """A deadline counts from the release here: who is released first is due later by the longer one only."""
+    late = ONE.replace("deadline: 30ms", "deadline: 32ms, jitter: 5ms")
+    text = classes(one=ONE, late=late) + "resources: {r: {hold: {one: 1ms, late: 3ms}}}\n"
+    assert blocked(text) == {"one": 3, "late": 0}
+
+
 def test_each_thread_may_hold_what_its_class_holds() -> None:
     """By thread 3 + 3, by resource 1 + 3; with one thread, 3."""
     text = FITS + "resources: {r: {hold: {motor: 1ms, video: 1ms}}, s: {hold: {motor: 1ms, video: 3ms}}}\n"
