@@ -18,6 +18,8 @@ from schedctl.profile.model import Origin
 
 _ATTRIBUTES = {"sched_runtime": "wcet", "sched_period": "period", "sched_deadline": "deadline"}
 _MAX_INSTANCES = 1000
+_RT_APP_PRIORITY = 10
+"""Of a thread that names none."""
 # What does not change when and how long a thread runs.
 _RT_APP_IGNORED = frozenset(
     {"loop", "cpus", "policy", "priority", "instance", "delay", "lock_pages", "logdir", "name"}
@@ -80,6 +82,7 @@ def _rt_app(document: Document, root: dict[str, Any]) -> Document:
         for i in range(nr):
             origins[("tasks", len(rows))] = document.key_origin(path)
             rows.append({"name": f"{name}-{i}" if nr > 1 else name, **row})
+    problems += _masks(document, root)
     if not problems and policies not in ({"SCHED_DEADLINE"}, {"SCHED_FIFO"}):
         said = ", ".join(sorted(map(str, policies))) or "none"
         message = f"all threads must be SCHED_FIFO or all SCHED_DEADLINE, these are: {said}"
@@ -109,16 +112,36 @@ def _thread(thread: dict[str, Any]) -> dict[str, Any] | str:
         if not isinstance(value, int) or isinstance(value, bool):
             return f"it has no {key} in whole µs"
     row: dict[str, Any] = {key: value * 1000 for key, value in times.items() if isinstance(value, int)}
-    if isinstance(thread.get("priority"), int):
-        row["level"] = thread["priority"]  # of SCHED_FIFO: the larger the more urgent
+    priority = thread.get("priority", _RT_APP_PRIORITY)
+    if not isinstance(priority, int) or isinstance(priority, bool):
+        return f"its priority is no whole number: {priority!r}"
+    row["level"] = priority  # of SCHED_FIFO: the larger the more urgent
     return row
 
 
+def _masks(document: Document, root: dict[str, Any]) -> Iterator[Problem]:
+    """`cpus` that are no CPUs, or not the same for all: the tests know one CPU, or CPUs that all may use."""
+    first: tuple[str, Any] | None = None
+    for name, thread in root["tasks"].items():
+        if not isinstance(thread, dict):
+            continue
+        path: Path_ = ("tasks", name, "cpus")
+        place = document.key_origin(path)
+        cpus = thread.get("cpus")
+        if "cpus" in thread and not (isinstance(cpus, list) and cpus and all(map(_is_cpu, cpus))):
+            yield problem_at(place, path, f"{cpus!r} is no list of CPUs", "numbers, as in [0, 1]")
+            continue
+        mask = sorted(set(cpus or ()))
+        first = first or (name, mask)
+        if mask != first[1]:
+            message = f"{name!r} may use other CPUs than {first[0]!r}"
+            yield problem_at(place, path, message, "one file for each group of threads with the same 'cpus'")
+
+
+def _is_cpu(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
 def _cpus(root: dict[str, Any]) -> int:
-    """All threads share the CPUs that they are allowed; without any, one."""
-    return len(set(_numbers(root))) or 1
-
-
-def _numbers(root: dict[str, Any]) -> Iterator[int]:
-    for thread in root["tasks"].values():
-        yield from (cpu for cpu in thread.get("cpus", ()) if isinstance(cpu, int))
+    """All threads have the same mask; without any, one CPU."""
+    return max(len(set(thread.get("cpus", ()))) for thread in root["tasks"].values()) or 1

@@ -253,8 +253,8 @@ def test_priorities_and_too_many() -> None:
 RT_APP = """
 global: {default_policy: SCHED_FIFO}
 tasks:
-  one: {run: 3, timer: {ref: t, period: 20}, cpus: [0, 2], priority: 9, loop: -1, delay: 4}
-  two: {runtime: 5, timer: {ref: t, period: 40}, cpus: [2, "x"], priority: 3, instance: 2}
+  one: {run: 3, timer: {ref: t, period: 20}, cpus: [2, 0], priority: 9, loop: -1, delay: 4}
+  two: {runtime: 5, timer: {ref: t, period: 40}, cpus: [0, 2, 0], priority: 3, instance: 2}
 """
 
 
@@ -266,8 +266,17 @@ def test_rt_app_threads() -> None:
         Task("two-0", 5000, 40_000, 40_000, 0, 0, level=3),
         Task("two-1", 5000, 40_000, 40_000, 0, 0, level=3),
     )
-    none = read(RT_APP.replace("cpus: [0, 2], ", "").replace('cpus: [2, "x"], ', ""))
-    assert none.cpus == 1
+    none = read(RT_APP.replace("cpus: [2, 0], ", "").replace("cpus: [0, 2, 0], ", ""))
+    assert (none.cpus, none.placement) == (1, Placement.UNIPROCESSOR)
+
+
+def test_rt_app_threads_without_a_priority_are_equal() -> None:
+    """It gives them 10 each: the one that is listed first does not go first."""
+    timer = "timer: {period: 20}, policy: SCHED_FIFO"
+    found = read(
+        f"tasks: {{a: {{run: 3, {timer}}}, b: {{run: 3, {timer}}}, c: {{run: 3, {timer}, priority: 11}}}}"
+    )
+    assert [task.level for task in found.tasks] == [10, 10, 11]
 
 
 def test_rt_app_deadlines_have_no_levels() -> None:
@@ -312,6 +321,41 @@ def test_rt_app_deadlines_have_no_levels() -> None:
         (
             "global: 5\ntasks:\n  a: {run: 1, timer: {period: 5}}\n",
             ["2:1 tasks: all threads must be SCHED_FIFO or all SCHED_DEADLINE, these are: none | None"],
+        ),
+        (
+            # two with 0.6 of CPU 0 and one with 0.1 of CPU 1: too much, though two CPUs for all are enough
+            "global: {default_policy: SCHED_FIFO}\ntasks:\n  a: {run: 6, timer: {period: 10}, cpus: [0]}\n"
+            "  b: {run: 6, timer: {period: 10}, cpus: [0, 0]}\n"
+            "  c: {run: 1, timer: {period: 10}, cpus: [1]}\n  d: {run: 1, timer: {period: 10}}\n",
+            [
+                f"{at} tasks.{c}.cpus: {c!r} may use other CPUs than 'a'"
+                " | one file for each group of threads with the same 'cpus'"
+                for at, c in (("5:36", "c"), ("6:3", "d"))
+            ],
+        ),
+        (
+            "global: {default_policy: SCHED_FIFO}\ntasks:\n  a: {run: 1, timer: {period: 10}, cpus: 0}\n"
+            "  b: {run: 1, timer: {period: 10}, cpus: [2, x]}\n  c: 5\n"
+            "  d: {run: 1, timer: {period: 10}, cpus: []}\n"
+            "  e: {run: 1, timer: {period: 10}, cpus: [-1]}\n",
+            [
+                "3:36 tasks.a.cpus: 0 is no list of CPUs | numbers, as in [0, 1]",
+                "4:36 tasks.b.cpus: [2, 'x'] is no list of CPUs | numbers, as in [0, 1]",
+                "5:3 tasks.c: 'c' is not a periodic task: it is no mapping | None",
+                "6:36 tasks.d.cpus: [] is no list of CPUs | numbers, as in [0, 1]",
+                "7:36 tasks.e.cpus: [-1] is no list of CPUs | numbers, as in [0, 1]",
+            ],
+        ),
+        (
+            "global: {default_policy: SCHED_FIFO}\ntasks:\n"
+            "  a: {run: 1, timer: {period: 5}, priority: 9.5}\n"
+            "  b: {run: 1, timer: {period: 5}, priority: yes}\n"
+            "  c: {run: 1, timer: {period: 5}, priority: true}\n",
+            [
+                f"{line}:3 tasks.{c}: {c!r} is not a periodic task: its priority is no whole number: {p}"
+                " | None"
+                for line, c, p in ((3, "a", "9.5"), (4, "b", "'yes'"), (5, "c", "True"))
+            ],
         ),
         (
             "global: {default_policy: SCHED_FIFO}\ntasks:\n  a: {run: 1, timer: {period: 5}, instance: 2}\n"

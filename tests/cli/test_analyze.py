@@ -272,6 +272,7 @@ def test_rt_app(run: Run) -> None:
         ({"run": 5, "sleep": 5}, "'sleep' is not understood here"),
         ({"run": 1, "timer": {"period": 5}}, "all threads must be SCHED_FIFO or all SCHED_DEADLINE"),
         ({"run": 1, "timer": {"period": 5}, "instance": 0}, "0 instances"),
+        ({"run": 1, "timer": {"period": 5}, "policy": "SCHED_FIFO", "cpus": 0}, "0 is no list of CPUs"),
     ],
 )
 def test_an_rt_app_file_that_is_no_task_set(run: Run, thread: dict[str, Any], message: str) -> None:
