@@ -116,13 +116,14 @@ def _by_class(domain: Domain, test: TestResult) -> TestResult:
 
 
 def profile_changes(domain: Domain) -> Changes:
-    """Changes of one class after which the tasks that are known are schedulable, or at least possible."""
+    """Changes of one class after which all is schedulable, or what is known is at least possible."""
     groups: dict[str, list[int]] = {}
     for i, owner in enumerate(domain.owners):
         groups.setdefault(owner, []).append(i)
 
     def fits(tasks: Sequence[Task]) -> bool:
-        return provable(profile_tests(replace(domain.found, tasks=tuple(tasks)), domain.all_cpus))
+        changed = replace(domain.found, tasks=tuple(tasks))
+        return provable(profile_tests(changed, domain.all_cpus, domain.unproven_level))
 
     def possible(tasks: Sequence[Task]) -> bool:
         used = capacity.analyze(tasks, domain.all_cpus, domain.found.supply)
@@ -138,7 +139,7 @@ def profile_cpus(domain: Domain) -> Iterator[str]:
     """How many CPUs a host with one last-level cache needs for these tasks."""
 
     def fits_on(cpus: int) -> bool:
-        return provable(profile_tests(replace(domain.found, cpus=cpus), cpus))
+        return provable(profile_tests(replace(domain.found, cpus=cpus), cpus, domain.unproven_level))
 
     if domain.found.cpus == domain.all_cpus:
         yield from cpus_needed(domain.found, fits_on, NR_CANDIDATES)

@@ -55,9 +55,12 @@ def advice(found: TaskSet, result: Analysis) -> tuple[str, ...]:
 
 
 def sentences(
-    found: TaskSet, options: Changes, verdict: Verdict, more_cpus: Iterable[str] = ()
+    found: TaskSet, options: Changes, verdict: Verdict, more_cpus: Iterable[str] = (), *, whole: bool = True
 ) -> Iterator[str]:
-    """The changes, the nearest first, more CPUs, and a pinning where one helps."""
+    """The changes, the nearest first, more CPUs, and a pinning where one helps.
+
+    `whole`: these tasks are all there are, so that something can be proven.
+    """
     yield from (change.text for change in options.found)
     if options.found and not options.proven:
         yield "(could: it is possible then, but not proven)"
@@ -72,7 +75,7 @@ def sentences(
     if short := [task for task in found.tasks if task.deadline_ns <= gap]:
         within = f"its deadline, {duration(short[0].deadline_ns)}, is within the gaps in what the CPUs supply"
         yield f"{short[0].name} cannot be proven while {within}, {duration(-(-gap // 1))}"
-    if found.placement is Placement.GLOBAL:
+    if whole and found.placement is Placement.GLOBAL:
         yield from pinning(found)
 
 

@@ -40,7 +40,8 @@ def run(args: argparse.Namespace) -> Report:
     said: tuple[str, ...] = ()
     if args.explain and found.tasks:
         options, more = profile_changes(analysis.domain), profile_cpus(analysis.domain)
-        said = tuple(sentences(found, options, result.verdict, more))
+        whole = not analysis.domain.unproven_level
+        said = tuple(sentences(found, options, result.verdict, more, whole=whole))
     data = {"profile": loaded.profile.name, **result.to_document()}
     text = [*lines(found, result, said)] if found.tasks else [*nothing_said(analysis.domain)]
     return _report(args, result, text, data, said, prepared.problems)

@@ -10,7 +10,7 @@ from fractions import Fraction
 import pytest
 
 from schedctl.analysis import advice, domain
-from schedctl.analysis.admission import admit, analyze_profile, profile_cpus
+from schedctl.analysis.admission import admit, analyze_profile, profile_changes, profile_cpus
 from schedctl.analysis.domain import domain_of, smallest_cache
 from schedctl.analysis.model import Strength, Verdict
 from schedctl.errors import AdmissionError, Problem
@@ -20,6 +20,7 @@ from tests.analysis.told import CASES, EQUALS, TWO, golden, of_case
 from tests.sched.programs import ROOT
 
 FITS = classes(**TWO)
+NOISE = "  noise: {match: [{comm: noise}], level: 6}\n"
 TOO_MUCH = FITS.replace("runtime: 5ms", "runtime: 20ms")
 
 
@@ -109,7 +110,7 @@ def test_several_cpus() -> None:
 
 
 def test_silent_classes_leave_what_is_above_them() -> None:
-    silent = FITS + "  noise: {match: [{comm: noise}], level: 6}\n"
+    silent = FITS + NOISE
     found = analyze_profile(profile(silent))
     assert found.verdict is Verdict.UNKNOWN
     test = found.result.tests[-1]
@@ -181,6 +182,24 @@ def test_the_suggested_change_is_accepted() -> None:
     )
     assert found, refused.value.hint
     assert admit(profile(text.replace("runtime: 20ms", f"runtime: {found[1]}"))) == ()
+
+
+@pytest.mark.parametrize("caches", [(1,), (2,)])
+def test_nothing_is_advised_that_silent_classes_undo(caches: tuple[int, ...]) -> None:
+    """Noise is above video and may take all of any number of CPUs: no change makes that provable."""
+    domains = [domain_of(profile(text, caches)) for text in (FITS, FITS + NOISE)]
+    assert [bool(profile_changes(found).found) for found in domains] == [True, False]
+    assert [[*profile_cpus(found)] for found in domains] == [
+        [f"as it is, {caches[0] + 1} CPUs are provably enough"],
+        [],
+    ]
+    # too much for any scheduler without the noise, too: what is not disproved then is only possible
+    many = 4 * caches[0]
+    options = profile_changes(
+        domain_of(profile(TOO_MUCH.replace("threads: 2", f"threads: {many}") + NOISE, caches))
+    )
+    assert options.found
+    assert not options.proven
 
 
 def test_who_says_nothing_is_never_refused() -> None:

@@ -53,6 +53,23 @@ def test_the_answer_for_people(run: Run, facts: str) -> None:
     assert out.startswith("UNKNOWN: no class with a level says 'runtime', 'period' and 'threads'\n")
 
 
+def test_no_pinning_while_a_class_is_silent(run: Run, tmp_path: Path) -> None:
+    """It may have any demand, on each CPU."""
+    path = tmp_path / "two-cpus.json"
+    path.write_text(json.dumps(host(2).to_document()))
+    text = HEAD + "policy: {order: fixed_priority}\n"
+    text += classes(
+        x="level: 7, period: 50ms, runtime: 5ms, threads: 1",
+        y="level: 6, period: 50ms, runtime: 5ms, threads: 1",
+        long="level: 5, period: 60ms, deadline: 58ms, runtime: 47ms, threads: 1",
+    )
+    advised = []
+    for noise in ("", "  noise: {match: [{comm: noise}], level: 1}\n"):
+        _, out, _ = run("analyze", "-", "--facts", str(path), "--json", "--explain", stdin=text + noise)
+        advised.append([said for said in checked("analyze", out)["advice"] if said.startswith("pin these")])
+    assert advised == [["pin these and it is provable: CPU 0: long; CPU 1: x, y"], []]
+
+
 def test_plan_refuses_warns_or_goes_on(run: Run, facts: str) -> None:
     for admission, exit_code, said in (("enforce", 3, "error"), ("warn", 2, "warning"), ("off", 2, "")):
         text = HEAD + f"policy: {{admission: {admission}}}\n" + TOO_MUCH
