@@ -12,7 +12,7 @@ from typing import Any
 from schedctl.analysis.admission import analyze_profile, profile_changes, profile_cpus
 from schedctl.analysis.advice import advice, sentences
 from schedctl.analysis.domain import Domain, missing
-from schedctl.analysis.model import Placement, TestResult, Verdict
+from schedctl.analysis.model import Placement, Strength, TestResult, Verdict
 from schedctl.analysis.report import Analysis, TaskSet, analyze
 from schedctl.analysis.taskset import load_taskset
 from schedctl.analysis.text import duration, percent
@@ -128,8 +128,9 @@ def _said(test: TestResult) -> str:
 
 
 def _best(tests: tuple[TestResult, ...]) -> TestResult | None:
-    """The response times of the test that decided, else of any."""
-    with_times = [test for test in tests if test.tasks]
+    """The response times of the test that decided, else of any but the best case of a necessary one."""
+    best_case = (Strength.NECESSARY, Verdict.UNKNOWN)
+    with_times = [test for test in tests if test.tasks and (test.strength, test.verdict) != best_case]
     decided = [test for test in with_times if test.verdict is not Verdict.UNKNOWN]
     return next(iter([*decided, *with_times]), None)
 

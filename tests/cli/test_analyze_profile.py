@@ -53,6 +53,17 @@ def test_the_answer_for_people(run: Run, facts: str) -> None:
     assert out.startswith("UNKNOWN: no class with a level says 'runtime', 'period' and 'threads'\n")
 
 
+def test_the_best_case_is_no_response_time(run: Run, facts: str) -> None:
+    """On a whole CPU without the noise video takes 12 ms: nothing is known of it; a miss there is known."""
+    silent = HEAD + FITS + "  noise: {match: [{comm: noise}], level: 7}\n"
+    _, out, _ = run("analyze", "-", "--facts", facts, stdin=silent)
+    assert "whole_cpu" in out
+    assert "slack" not in out
+    late = HEAD + classes(one="level: 7, period: 20ms, deadline: 10ms, runtime: 6ms, threads: 2")
+    _, out, _ = run("analyze", "-", "--facts", facts, stdin=late)
+    assert "(whole_cpu)" in out
+
+
 def test_no_pinning_while_a_class_is_silent(run: Run, tmp_path: Path) -> None:
     """It may have any demand, on each CPU."""
     path = tmp_path / "two-cpus.json"
