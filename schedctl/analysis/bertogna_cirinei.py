@@ -21,7 +21,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from schedctl.analysis.effort import MAX_STEPS, Effort, GaveUpError
-from schedctl.analysis.global_model import deadline_workload, interference, taken, why_not_global, workload
+from schedctl.analysis.global_model import (
+    deadline_workload,
+    interference,
+    on_time,
+    taken,
+    why_not_global,
+    workload,
+)
 from schedctl.analysis.model import (
     Scheduler,
     Strength,
@@ -37,7 +44,7 @@ NAME = "bertogna_cirinei"
 
 
 def analyze(tasks: Sequence[Task], cpus: int, scheduler: Scheduler, supply: Supply = DEDICATED) -> TestResult:
-    """Bounds of all response times; a task without one has none that is within its deadline."""
+    """Bounds of all response times; none where the task, or one it may wait for, is not proven in time."""
     if reason := why_not_global(tasks):
         return not_applicable(NAME, Strength.SUFFICIENT, reason)
     try:
@@ -48,7 +55,7 @@ def analyze(tasks: Sequence[Task], cpus: int, scheduler: Scheduler, supply: Supp
         TaskResult(task.name, None if slack is None else task.deadline_ns - slack, task.deadline_ns)
         for task, slack in zip(tasks, slacks, strict=True)
     ]
-    return response_result(NAME, Strength.SUFFICIENT, results)
+    return on_time(tasks, response_result(NAME, Strength.SUFFICIENT, results))
 
 
 class _Slacks:

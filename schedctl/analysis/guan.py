@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from heapq import nlargest
 
 from schedctl.analysis.effort import Effort, GaveUpError
-from schedctl.analysis.global_model import interference, taken, why_not_global
+from schedctl.analysis.global_model import interference, on_time, taken, why_not_global
 from schedctl.analysis.model import (
     Strength,
     Task,
@@ -35,7 +35,7 @@ NAME = "guan"
 
 
 def analyze(tasks: Sequence[Task], cpus: int, supply: Supply = DEDICATED) -> TestResult:
-    """Bounds of all response times; a task without one has none that is within its deadline."""
+    """Bounds of all response times; none where the task, or one it may wait for, is not proven in time."""
     reason = why_not_global(tasks)
     if not reason and any(task.jitter_ns for task in tasks):
         reason = "a task has jitter"
@@ -54,7 +54,7 @@ def analyze(tasks: Sequence[Task], cpus: int, supply: Supply = DEDICATED) -> Tes
     except GaveUpError as error:
         return not_applicable(NAME, Strength.SUFFICIENT, str(error))
     results = [TaskResult(t.name, bounds.get(i), t.deadline_ns) for i, t in enumerate(tasks)]
-    return response_result(NAME, Strength.SUFFICIENT, results)
+    return on_time(tasks, response_result(NAME, Strength.SUFFICIENT, results))
 
 
 def _bound(
