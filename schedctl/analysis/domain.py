@@ -99,7 +99,7 @@ def supply_of(policy: Policy, facts: HostFacts) -> Supply:
 def _blocked(
     assignment: Assignment, tasks: Sequence[Task], owners: Sequence[str], scheduler: Scheduler
 ) -> tuple[Task, ...]:
-    """Each thread of a class may hold what the class holds; so may the silent ones, one thread each."""
+    """Each thread of a class may hold what the class holds; of a silent class one thread per resource may."""
     if not assignment.resources:
         return tuple(tasks)
     names: dict[str, list[str]] = {}
@@ -107,12 +107,11 @@ def _blocked(
         names.setdefault(owner, []).append(task.name)
     # In the kernel deadlines count from the release: jitter does not let a longer one go first.
     levels, _ = urgencies([replace(task, jitter_ns=0) for task in tasks], scheduler)
-    for cls in assignment.classes:
-        if cls.levels and cls.name not in names:
-            names[cls.name] = [cls.name]
-            levels[cls.name] = -1  # below all others: it can block every one
+    silent = [cls.name for cls in assignment.classes if cls.levels and cls.name not in names]
     resources = []
     for resource in assignment.resources:
+        names |= {name: [f"{name} in {resource.name}"] for name in silent}
+        levels |= {name: -1 for user in silent for name in names[user]}  # below all: they can block every one
         held = {name: ns for user, ns in resource.hold_ns for name in names[user]}
         reached = (levels[task.name] for task in tasks if task.level <= (resource.ceiling or 0))
         resources.append(Resource(resource.name, held, resource.inside, max(reached, default=-1)))

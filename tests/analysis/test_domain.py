@@ -142,6 +142,19 @@ def test_a_silent_class_blocks_all_above() -> None:
     assert blocked(text) == {"motor": 3, "video": 3}
 
 
+def test_threads_of_a_silent_class_hold_different_resources() -> None:
+    """Nobody says how many they are: two hold r and s, 3 + 3. Of low, one thread, one section counts, 3."""
+    hold = "resources: {r: {hold: {motor: 1ms, WHO: 3ms}}, s: {hold: {motor: 1ms, WHO: 3ms}}}\n"
+    text = classes(motor=MOTOR, low=LOW, noise=NOISE)
+    assert blocked(text + hold.replace("WHO", "noise")) == {"motor": 6, "low": 6}
+    assert blocked(text + hold.replace("WHO", "low")) == {"motor": 3, "low": 0}
+    # at most one thread holds a resource at a time: r of noise or of low, s of noise
+    both = hold.replace("{motor: 1ms, WHO: 3ms}}, s", "{motor: 1ms, WHO: 3ms, low: 4ms}}, s").replace(
+        "WHO", "noise"
+    )
+    assert blocked(text + both) == {"motor": 7, "low": 6}
+
+
 def test_what_only_silent_classes_hold_blocks_nobody_above() -> None:
     text = classes(motor=MOTOR, low=LOW, noise=NOISE)
     text += "resources: {r: {hold: {noise: 3ms}}}\n"
