@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
@@ -10,6 +11,9 @@ from random import Random
 from hypothesis import strategies as st
 
 from schedctl.analysis.model import Task
+
+SETS = int(os.environ.get("SCHEDCTL_SETS", "1000"))
+"""Random ones that are held against the simulator; 10,000 in `make check`."""
 
 
 def tasks_of(
@@ -35,10 +39,10 @@ def constrained(tasks: list[Task]) -> list[Task]:
     return [replace(task, deadline_ns=min(task.deadline_ns, task.period_ns)) for task in tasks]
 
 
-def random_tasks(random: Random, cpus: int) -> list[Task]:
-    """1 to 6 tasks of small integers, their utilization around what `cpus` CPUs can do."""
+def random_tasks(random: Random, cpus: int, rate: float = 1) -> list[Task]:
+    """1 to 6 tasks of small integers, their utilization around what `cpus` CPUs of this rate can do."""
     tasks = []
-    goal = cpus * random.uniform(0.4, 1.02)
+    goal = rate * cpus * random.uniform(0.4, 1.02)
     nr = random.randint(1, 5 + cpus)
     for i in range(nr):
         period = random.randint(2, 20)

@@ -2,8 +2,8 @@
 """A small exact simulator of preemptive schedulers in integer time: the oracle of the analysis.
 
 It shares no code with schedctl/analysis but the Task. Jobs are given with their arrivals and releases;
-the CPUs run the most urgent ready ones; where locks are given, each job holds one resource in the
-middle of its execution.
+the CPUs run the most urgent ready ones; where locks are given, a job holds resources in parts of its
+execution, also one inside another.
 """
 
 from __future__ import annotations
@@ -11,10 +11,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
+from typing import NamedTuple
 
 from schedctl.analysis.model import Task
 
 Urgency = Callable[["Job"], tuple[int, ...]]
+
+
+class Section(NamedTuple):
+    """A job holds the resource while what it has run lies between the two."""
+
+    resource: str
+    start: int
+    end: int
 
 
 @dataclass(slots=True, eq=False)
@@ -24,9 +33,7 @@ class Job:
     release: int
     left: int
     done_at: int | None = None
-    resource: str | None = None
-    section: tuple[int, int] = (0, 0)
-    """It holds the resource while what it has run lies in here."""
+    sections: tuple[Section, ...] = ()
 
     @property
     def due(self) -> int:
@@ -37,12 +44,12 @@ class Job:
         return self.task.wcet_ns - self.left
 
     @property
-    def holds(self) -> bool:
-        return self.section[0] < self.ran < self.section[1]
+    def holds(self) -> set[str]:
+        return {resource for resource, start, end in self.sections if start < self.ran < end}
 
     @property
-    def wants(self) -> bool:
-        return self.resource is not None and self.ran == self.section[0]
+    def wants(self) -> set[str]:
+        return {resource for resource, start, _ in self.sections if start == self.ran}
 
 
 def fixed_priority(job: Job) -> tuple[int, ...]:
@@ -103,7 +110,8 @@ def simulate(
         running = [] if gone else _choose(ready, urgency, cpus, ceilings)
         steps = [job.left for job in running]
         for job in running:
-            steps += [edge - job.ran for edge in job.section if edge > job.ran]
+            edges = (edge for _, *both in job.sections for edge in both)
+            steps += [edge - job.ran for edge in edges if edge > job.ran]
         if waiting:
             steps.append(waiting[-1].release - time)
         steps += [edge - time for edge, _ in ends if edge > time][:1]
@@ -120,23 +128,20 @@ def simulate(
 
 
 def _choose(ready: list[Job], urgency: Urgency, cpus: int, ceilings: dict[str, int] | None) -> list[Job]:
-    if not any(job.resource for job in ready):
+    if not any(job.sections for job in ready):
         return sorted(ready, key=urgency)[:cpus]
     assert cpus == 1
     if ceilings is not None:  # immediate ceilings: a holder has its resource's ceiling
 
         def level(job: Job) -> tuple[int, ...]:
-            if job.holds and job.resource:
-                return (min(urgency(job)[0], -ceilings[job.resource]), -1)
+            if held := job.holds:
+                return (min(urgency(job)[0], *(-ceilings[resource] for resource in held)), -1)
             return urgency(job)
 
         return [min(ready, key=level)]
     best = min(ready, key=urgency)
-    while best.wants:  # whoever holds what the most urgent one wants runs in its place
-        holder = next((j for j in ready if j.holds and j.resource == best.resource and j is not best), None)
-        if holder is None:
-            break
-        best = holder
+    while (wanted := best.wants) and (holders := [job for job in ready if job.holds & wanted]):
+        best = holders[0]  # whoever holds what the most urgent one wants runs in its place
     return [best]
 
 
@@ -157,6 +162,21 @@ def critical_instant(tasks: Sequence[Task], until: int) -> list[Job]:
             jobs.append(Job(task, arrival, max(0, arrival), task.wcet_ns))
             arrival += task.period_ns
     return jobs
+
+
+def gaps_of(period: int, budget: int, until: int, random: Random) -> list[tuple[int, int]]:
+    """Where a periodic supply gives nothing, from when one period's budget was used up at its start.
+
+    The later ones come as late as they may, or in pieces.
+    """
+    gone = period - budget
+    gaps = [(0, gone)]
+    for start in range(gone, until, period):
+        if random.random() < 0.6:
+            gaps.append((start, start + gone))
+        else:
+            gaps += [(start + slot, start + slot + 1) for slot in random.sample(range(period), gone)]
+    return gaps if gone else []
 
 
 def sporadic(tasks: Sequence[Task], until: int, random: Random) -> list[Job]:

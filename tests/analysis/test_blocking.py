@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from random import Random
 
 import pytest
 
-from schedctl.analysis import edf_response, processor_demand, qpa, response_time
+from schedctl.analysis import edf_response, edf_within_priorities, processor_demand, qpa, response_time
 from schedctl.analysis.blocking import (
     CycleError,
     Protocol,
@@ -17,8 +19,19 @@ from schedctl.analysis.blocking import (
     urgencies,
     with_blocking,
 )
-from schedctl.analysis.model import Scheduler, Task, Verdict
-from tests.analysis.simulator import Job, edf, fixed_priority, simulate
+from schedctl.analysis.edf_response import Order
+from schedctl.analysis.model import Scheduler, Task, TestResult, Verdict
+from tests.analysis.sets import SETS
+from tests.analysis.simulator import (
+    Job,
+    Section,
+    Urgency,
+    edf,
+    edf_within,
+    fixed_priority,
+    released_deadline_within,
+    simulate,
+)
 
 PIP, CEILING = Protocol.INHERITANCE, Protocol.CEILING
 LEVELS = {"a": 3, "b": 2, "c": 1}
@@ -50,6 +63,20 @@ def test_a_resource_inside_another_has_its_ceiling() -> None:
     assert ceilings(resources, LEVELS) == {"r": 3, "s": 3}
     assert blocking(resources, LEVELS, PIP) == {"a": 12, "b": 9, "c": 0}
     assert blocking(resources, LEVELS, CEILING) == {"a": 9, "b": 9, "c": 0}
+
+
+def test_what_is_waited_for_inside_another_resource() -> None:
+    """The same, run: c takes s at 0, b r at 1, a wants r at 2; c runs until 10, b until 12, a until 13."""
+    tasks = [Task("a", 1, 90, 90, level=3), Task("b", 3, 90, 90, level=2), Task("c", 9, 90, 90, level=1)]
+    sections: dict[str, tuple[Section, ...]] = {
+        "a": (Section("r", 0, 1),),
+        "b": (Section("r", 0, 3), Section("s", 1, 3)),
+        "c": (Section("s", 0, 9),),
+    }
+    jobs = [Job(task, at, at, task.wcet_ns) for task, at in zip(tasks, (2, 1, 0), strict=True)]
+    assert simulate(with_sections(jobs, sections), fixed_priority).worst == {"a": 11, "b": 11, "c": 10}
+    found = blocking(resources_of(sections), LEVELS, PIP)
+    assert found == {"a": 12, "b": 9, "c": 0}
 
 
 def test_a_declared_ceiling_counts_where_it_is_higher() -> None:
@@ -109,7 +136,7 @@ def test_late_releases_block_under_edf(protocol: Protocol) -> None:
     for test in (qpa, processor_demand, edf_response):
         assert test.analyze(blocked).verdict is not Verdict.SCHEDULABLE
     jobs = [Job(tasks[0], 0, 5, 2), Job(tasks[1], 4, 4, 4)]
-    sections = {"i": ("r", (0, 2)), "j": ("r", (0, 4))}
+    sections = {"i": (Section("r", 0, 2),), "j": (Section("r", 0, 4),)}
     assert simulate(with_sections(jobs, sections), edf).worst == {"i": 10, "j": 4}
 
 
@@ -128,54 +155,88 @@ def test_a_ceiling_is_of_those_who_wait() -> None:
     assert edf_blocking([Resource("r", {"i": 2, "j": 4})], tasks) == {"i": 4, "k": 4, "j": 0}
 
 
-def random_set(random: Random) -> tuple[list[Task], dict[str, tuple[str, tuple[int, int]]]]:
-    """Tasks, and for some of them a resource and when they hold it."""
-    tasks, sections = [], {}
-    for i in range(3):
-        wcet = random.randint(2, 6)
-        period = random.randint(15, 40)
-        tasks.append(Task(f"t{i}", wcet, period, period, level=3 - i))
-        start = random.randrange(wcet - 1)
-        if random.random() < 0.8:
-            sections[f"t{i}"] = (random.choice("rs"), (start, random.randint(start + 1, wcet)))
+def random_set(random: Random) -> tuple[list[Task], dict[str, tuple[Section, ...]]]:
+    """Tasks, and for some of them when they hold which resources: r, s, or s inside r."""
+    tasks, sections = [], dict[str, tuple[Section, ...]]()
+    for i in range(4):
+        wcet, period = random.randint(2, 9), random.randint(30, 80)
+        deadline = random.randint(2 * wcet, period)
+        jitter = random.choice((0, random.randint(0, deadline - wcet)))
+        tasks.append(Task(f"t{i}", wcet, period, deadline, jitter, level=random.randint(1, 4)))
+        start, end = random.randint(0, 1), random.choice((wcet, random.randint(2, wcet)))
+        if (taken := random.choice(("", "r", "s", "rs"))) == "rs":
+            inner = random.randrange(start, end)
+            sections[f"t{i}"] = Section("r", start, end), Section("s", inner, random.randint(inner + 1, end))
+        elif taken:
+            sections[f"t{i}"] = (Section(taken, start, end),)
     return tasks, sections
 
 
-def with_sections(jobs: list[Job], sections: dict[str, tuple[str, tuple[int, int]]]) -> list[Job]:
+def resources_of(sections: dict[str, tuple[Section, ...]]) -> list[Resource]:
+    held: dict[str, dict[str, int]] = {"r": {}, "s": {}}
+    for user, taken in sections.items():
+        for name, start, end in taken:
+            held[name][user] = end - start
+    return [Resource("r", held["r"]), Resource("s", held["s"], inside="r")]
+
+
+def with_sections(jobs: list[Job], sections: Mapping[str, tuple[Section, ...]]) -> list[Job]:
     for job in jobs:
-        if job.task.name in sections:
-            job.resource, job.section = sections[job.task.name]
+        job.sections = sections.get(job.task.name, ())
     return jobs
 
 
 def offset_jobs(tasks: list[Task], random: Random) -> list[Job]:
-    jobs = []
-    for task in tasks:
-        first = random.randint(0, 8)
-        jobs += [Job(task, at, at, task.wcet_ns) for at in range(first, 120, task.period_ns)]
+    """The less urgent ones a little earlier, so that they hold something when the others come."""
+    jobs, first = [], 0
+    for task in sorted(tasks, key=lambda task: (task.level, -task.deadline_ns)):
+        first += random.randint(0, 3)
+        for at in range(first, 120, task.period_ns):
+            late = random.choice((0, task.jitter_ns, random.randint(0, task.jitter_ns)))
+            jobs.append(Job(task, at, at + late, task.wcet_ns))
     return jobs
 
 
-def test_no_response_is_above_its_bound() -> None:
-    random, reached = Random(3), {PIP: 0, CEILING: 0}
-    for _ in range(400):
+Analyze = Callable[[Sequence[Task]], TestResult]
+# What is held against the simulator: the scheduler, its order, and the test.
+HELD: dict[str, tuple[Scheduler, Urgency, Analyze]] = {
+    "fixed priorities": (Scheduler.FIXED_PRIORITY, fixed_priority, response_time.analyze),
+    "EDF": (Scheduler.EDF, edf, edf_response.analyze),
+    "EDF, demand": (Scheduler.EDF, edf, qpa.analyze),
+    "EDF within levels": (Scheduler.EDF, edf_within, edf_within_priorities.analyze),
+    "the kernel's deadlines": (
+        Scheduler.EDF,
+        released_deadline_within,
+        lambda tasks: edf_within_priorities.analyze(tasks, order=Order.RELEASED_DEADLINE),
+    ),
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", HELD)
+def test_no_response_is_above_its_bound(name: str) -> None:
+    scheduler, urgency, analyze = HELD[name]
+    random, reached = Random(3), dict.fromkeys(Protocol, 0)
+    for _ in range(SETS):
         tasks, sections = random_set(random)
-        held: dict[str, dict[str, int]] = {}
-        for name, (resource, (start, end)) in sections.items():
-            held.setdefault(resource, {})[name] = end - start
-        resources = [Resource(name, hold) for name, hold in held.items()]
-        levels, _ = urgencies(tasks, Scheduler.FIXED_PRIORITY)
-        highest = {
-            name: max(task.level for task in tasks if task.name in hold) for name, hold in held.items()
-        }
-        for protocol in Protocol:
-            blocked = with_blocking(tasks, resources, blocking(resources, levels, protocol))
-            bounds = {t.name: t.response_time_ns for t in response_time.analyze(blocked).tasks}
+        if urgency is edf:
+            tasks = [replace(task, level=0) for task in tasks]
+        resources = resources_of(sections)
+        kernel = urgency is released_deadline_within
+        levels, holding = urgencies([replace(t, jitter_ns=0) for t in tasks] if kernel else tasks, scheduler)
+        highest = ceilings(resources, {task.name: task.level for task in tasks})
+        # under EDF immediate ceilings are something else than levels
+        for protocol in Protocol if scheduler is Scheduler.FIXED_PRIORITY else (PIP,):
+            blocked = with_blocking(tasks, resources, blocking(resources, levels, protocol, holding))
+            found = analyze(blocked)
             jobs = with_sections(offset_jobs(tasks, random), sections)
-            outcome = simulate(jobs, fixed_priority, ceilings=highest if protocol is CEILING else None)
-            for task in tasks:
-                bound = bounds[task.name]
-                assert bound is not None
-                assert outcome.worst[task.name] <= bound, (protocol, tasks, sections)
-                reached[protocol] += outcome.worst[task.name] == bound
-    assert min(reached.values()) > 50
+            outcome = simulate(jobs, urgency, ceilings=highest if protocol is CEILING else None)
+            assert found.verdict is not Verdict.SCHEDULABLE or outcome.missed is None, (tasks, sections)
+            bounds = {task.name: task.response_time_ns for task in found.tasks}
+            for user, worst in outcome.worst.items():
+                bound = bounds.get(user)
+                assert bound is None or worst <= bound, (protocol, tasks, sections)
+                reached[protocol] += worst == bound and bound is not None
+            reached[protocol] += found.verdict is Verdict.SCHEDULABLE and not found.tasks
+    assert reached[PIP] > SETS // 100
+    assert scheduler is Scheduler.EDF or reached[CEILING] > SETS // 100

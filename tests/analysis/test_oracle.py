@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a test accepts never misses in the simulator; what is exact is reached there.
-
-SCHEDCTL_SETS random sets: 1,000, and 10,000 in `make check`.
-"""
+"""What a test accepts never misses in the simulator; what is exact is reached there."""
 
 from __future__ import annotations
 
-import os
+from collections import Counter
+from dataclasses import replace
 from math import lcm
 from random import Random
 
@@ -21,37 +19,42 @@ from schedctl.analysis import (
     edf_within_priorities,
     gfb,
     guan,
+    partition,
     processor_demand,
     qpa,
     response_time,
 )
 from schedctl.analysis.edf_response import Order
 from schedctl.analysis.model import Placement, Scheduler, Task, TestResult, Verdict, total_utilization
-from schedctl.analysis.report import TaskSet, run_tests
+from schedctl.analysis.report import TaskSet, decide, run_tests
+from schedctl.analysis.supply import DEDICATED, BoundedDelay, Periodic, Supply
 from tests.analysis import simulator
-from tests.analysis.sets import random_tasks, small_tasks
-from tests.analysis.simulator import Urgency, critical_instant, simulate, sporadic
+from tests.analysis.sets import SETS, random_tasks, small_tasks
+from tests.analysis.simulator import Job, Outcome, Urgency, critical_instant, gaps_of, simulate, sporadic
 
-SETS = int(os.environ.get("SCHEDCTL_SETS", "1000"))
 PARTS = 4
 FOUND = Verdict.SCHEDULABLE
 
 
-def claims(tasks: list[Task], cpus: int) -> list[tuple[TestResult, Urgency]]:
+def without_levels(tasks: list[Task]) -> list[Task]:
+    return [replace(task, level=0) for task in tasks]
+
+
+def claims(tasks: list[Task], cpus: int, supply: Supply = DEDICATED) -> list[tuple[TestResult, Urgency]]:
     """Every test that accepts the set, or bounds response times, and the scheduler it speaks of."""
     place = Placement.UNIPROCESSOR if cpus == 1 else Placement.GLOBAL
-    plain = tuple(Task(t.name, t.wcet_ns, t.period_ns, t.deadline_ns, t.jitter_ns) for t in tasks)
+    plain = tuple(without_levels(tasks))
     found: list[tuple[TestResult, Urgency]] = []
-    for test in run_tests(TaskSet(tuple(tasks), cpus, Scheduler.FIXED_PRIORITY, place)):
+    for test in run_tests(TaskSet(tuple(tasks), cpus, Scheduler.FIXED_PRIORITY, place, supply)):
         found.append((test, simulator.fixed_priority))
         found.append((test, simulator.lose_ties(tasks[-1])))
-    found += [(test, simulator.edf) for test in run_tests(TaskSet(plain, cpus, Scheduler.EDF, place))]
-    levels = TaskSet(tuple(tasks), cpus, Scheduler.EDF, place)
+    found += [(test, simulator.edf) for test in run_tests(TaskSet(plain, cpus, Scheduler.EDF, place, supply))]
+    levels = TaskSet(tuple(tasks), cpus, Scheduler.EDF, place, supply)
     found += [(test, simulator.edf_within) for test in run_tests(levels)]
     if cpus == 1:
-        kernel = edf_within_priorities.analyze(tasks, order=Order.RELEASED_DEADLINE)
+        kernel = edf_within_priorities.analyze(tasks, supply, Order.RELEASED_DEADLINE)
         found.append((kernel, simulator.released_deadline_within))
-        fifo = edf_within_priorities.analyze(tasks, order=Order.RELEASE)
+        fifo = edf_within_priorities.analyze(tasks, supply, Order.RELEASE)
         found.append((fifo, simulator.fixed_priority))
     return found
 
@@ -66,15 +69,74 @@ def test_no_accepted_set_misses(part: int) -> None:
         tasks = random_tasks(random, cpus)
         length = random.choice((40, 120))
         for test, urgency in claims(tasks, cpus):
-            if test.verdict is not FOUND:
+            if not says_something(test):
                 continue
-            accepted["edf" if urgency is simulator.edf else "fixed_priority"] += 1
-            jobs = critical_instant(tasks, length) if number % 3 == 0 else sporadic(tasks, length, random)
-            outcome = simulate(jobs, urgency, cpus)
-            assert outcome.missed is None, (test.name, cpus, tasks, outcome.missed)
-            for task in test.tasks:
-                assert outcome.worst.get(task.name, 0) <= (task.response_time_ns or 0), (test.name, tasks)
+            accepted["edf" if urgency is simulator.edf else "fixed_priority"] += test.verdict is FOUND
+            outcome = simulate(some_jobs(tasks, number, length, random), urgency, cpus)
+            assert holds(test, outcome), (test.name, cpus, tasks, outcome.missed)
     assert all(accepted.values())
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_accepted_set_misses_on_a_part_of_the_cpus(part: int) -> None:
+    """What a periodic supply gives is no less than the line below it, so that both must hold."""
+    random, accepted = Random(100 + part), Counter[str]()
+    for number in range(SETS // PARTS // 2):
+        cpus, period = random.choice((1, 1, 2)), random.randint(2, 6)
+        budget = random.randint(period // 2, period)
+        periodic = Periodic(period, budget)
+        supply = random.choice((periodic, BoundedDelay(periodic.rate, periodic.delay_ns)))
+        tasks = random_tasks(random, cpus, budget / period * 0.6)
+        gaps = gaps_of(period, budget, 150, random)
+        for test, urgency in claims(tasks, cpus, supply):
+            if not says_something(test):
+                continue
+            accepted[test.name] += test.verdict is FOUND
+            outcome = simulate(some_jobs(tasks, number, 60, random), urgency, cpus, gaps)
+            assert holds(test, outcome), (test.name, cpus, supply, tasks, outcome.missed)
+    assert len(+accepted) >= 10, accepted
+
+
+@pytest.mark.long
+def test_no_partitioned_set_misses() -> None:
+    """Each CPU on its own, with what first fit gave it."""
+    random, accepted = Random(7), Counter[Urgency]()
+    for number in range(SETS // 2):
+        cpus = random.choice((2, 3))
+        tasks = random_tasks(random, cpus, 0.9)
+        for some, scheduler, urgency in (
+            (tasks, Scheduler.FIXED_PRIORITY, simulator.fixed_priority),
+            (tasks, Scheduler.EDF, simulator.edf_within),
+            (without_levels(tasks), Scheduler.EDF, simulator.edf),
+        ):
+            found = TaskSet(tuple(some), cpus, scheduler, Placement.PARTITIONED)
+            if decide(run_tests(found)) is not FOUND:
+                continue
+            accepted[urgency] += 1
+            bins, left = partition.first_fit(some, cpus, scheduler, DEDICATED)
+            assert left is None
+            assert sorted(task.name for cpu in bins for task in cpu) == sorted(task.name for task in tasks)
+            for cpu in bins:
+                outcome = simulate(some_jobs(cpu, number, 60, random), urgency)
+                assert outcome.missed is None, (urgency, cpu, outcome.missed)
+    assert len(accepted) == 3
+
+
+def some_jobs(tasks: list[Task], number: int, length: int, random: Random) -> list[Job]:
+    return critical_instant(tasks, length) if number % 3 == 0 else sporadic(tasks, length, random)
+
+
+def says_something(test: TestResult) -> bool:
+    """A test can bound some response times and not accept the set."""
+    return test.verdict is FOUND or any(task.response_time_ns is not None for task in test.tasks)
+
+
+def holds(test: TestResult, outcome: Outcome) -> bool:
+    """Nobody misses where the set was accepted, and no response is longer than its bound."""
+    bounds = {task.name: task.response_time_ns for task in test.tasks if task.response_time_ns is not None}
+    within = all(outcome.worst.get(name, 0) <= bound for name, bound in bounds.items())
+    return within and (test.verdict is not FOUND or outcome.missed is None)
 
 
 def sustainable(tasks: list[Task]) -> bool:
@@ -99,7 +161,7 @@ def test_response_time_analysis_is_reached_at_the_critical_instant(tasks: list[T
 @given(small_tasks(jitter=True))
 def test_edf_tests_equal_brute_force(tasks: list[Task]) -> None:
     """Released late together, a set misses within a hyperperiod or never (Baruah, Rosier, Howell)."""
-    plain = [Task(t.name, t.wcet_ns, t.period_ns, t.deadline_ns, t.jitter_ns) for t in tasks]
+    plain = without_levels(tasks)
     results = [test.analyze(plain).verdict for test in (processor_demand, qpa, edf_response)]
     wanted = Verdict.NOT_SCHEDULABLE
     if sustainable(plain):
