@@ -45,9 +45,9 @@ def test_a_budget_is_used_and_no_more(lab1: Guest) -> None:
 
 
 def test_a_job_before_its_period_gets_no_budget_of_its_own(lab1: Guest) -> None:
-    """With a deadline of a third of the period: 270 us of work in each ms, for 300 us in each 3 ms."""
+    """With a deadline of a third of the period: a quarter of each ms for 300 us declared in each 3 ms."""
     lab1.apply(BUDGET.replace("VALUE", "runtime: 300us, period: 3ms, deadline: 1ms"))
-    got = jobs(lab1, 2, "spin:1000:1000:27000")["spin"]
+    got = jobs(lab1, 2, "spin:1000:1000:15000")["spin"]
     assert abs(Fraction(got.cpu_ns, got.elapsed_ns) * 10 - 1) <= Fraction(1, 10), got
 
 
