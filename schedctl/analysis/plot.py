@@ -8,11 +8,15 @@ with its times in ns: `run.TASK.START.END`, `late.…` (after its deadline), `bl
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Sequence
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from schedctl.analysis import gfb, liu_layland
 from schedctl.analysis.demand import demand_bound
+from schedctl.analysis.model import Task
 from schedctl.analysis.report import Analysis, TaskSet
 from schedctl.analysis.schedule import Schedule, Segment, critical_instant, merged
 from schedctl.analysis.text import duration
@@ -120,16 +124,17 @@ def _draw_utilization(axes: Axes, found: TaskSet, result: Analysis) -> None:
     axes.set_title("utilization and bounds (CPUs)")
 
 
+def _first_dues(tasks: Sequence[Task], longest_ns: int) -> list[int]:
+    """The first lengths at which more work is due; all of them can be thousands of millions."""
+    dues = (range(max(1, t.deadline_ns - t.jitter_ns), longest_ns, t.period_ns) for t in tasks)
+    return [due for due, _ in islice(groupby(heapq.merge(*dues)), _MAX_STEPS)]
+
+
 def _draw_demand(axes: Axes, found: TaskSet) -> None:
     """Work that is due within an interval, against what is supplied; of all CPUs together."""
     longest = 2 * max(task.deadline_ns for task in found.tasks)
     factor, unit = _unit(longest)
-    dues = {
-        due
-        for task in found.tasks
-        for due in range(max(1, task.deadline_ns - task.jitter_ns), longest, task.period_ns)
-    }
-    times = sorted(dues)[:_MAX_STEPS]
+    times = _first_dues(found.tasks, longest)
     work = [demand_bound(found.tasks, time) for time in times]
     last = times[-1]
     axes.step(

@@ -78,8 +78,9 @@ def critical_instant(found: TaskSet, result: Analysis) -> Schedule:
     released = [job for job in jobs if not job.blocking]
     return Schedule(
         tuple(_run(found, jobs, until)),
-        tuple(Mark(job.task.name, job.release_ns) for job in released),
-        tuple(Mark(job.task.name, job.due_ns) for job in released if job.due_ns <= until),
+        # with long jitter hundreds of jobs are released at once: one mark
+        tuple(dict.fromkeys(Mark(job.task.name, job.release_ns) for job in released)),
+        tuple(Mark(job.task.name, job.due_ns) for job in released if 0 <= job.due_ns <= until),
         focus.name,
         until,
     )

@@ -128,6 +128,17 @@ def test_a_bound_is_drawn_where_it_is_about_the_set(tmp_path: Path) -> None:
     assert drawn_bars(task_set(flat, fixed, cpus=2)) == bars
 
 
+def test_no_more_is_computed_than_is_drawn(tmp_path: Path) -> None:
+    """Thousands of millions of deadlines, and of jobs that are released at once."""
+    second = 1_000_000_000
+    rare, jitter = Task("rare", second, 10 * second, 10 * second), 10 * second
+    for often in (Task("often", 1, 4, 4), Task("often", 1, 4, 8, jitter)):
+        found = task_set([often, rare], Scheduler.EDF)
+        places = drawn(tmp_path, found)
+        assert {"demand", "supply"} <= places.keys()
+        assert len(places) < 3000
+
+
 def test_png(tmp_path: Path) -> None:
     found = task_set(SET, Scheduler.EDF)
     write_plot(tmp_path / "plot.png", found, analyze(found))
