@@ -102,6 +102,7 @@ class _Jobs:
     def _arrivals(self, busy_ns: int) -> Iterator[int]:
         """Where the number of jobs that go first changes, from -J to the end of the busy period."""
         task, own = self._task, self._key_of(0)
+        self._effort.spend((busy_ns + task.jitter_ns) // task.period_ns)
         found = set(range(-task.jitter_ns, busy_ns, task.period_ns))
         for other in self._level:
             for job in count():

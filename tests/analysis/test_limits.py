@@ -73,6 +73,14 @@ def test_who_gives_up_says_so(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
     assert found.detail == "does not apply: gave up after 7 steps"
 
 
+def test_a_busy_period_of_more_jobs_than_can_be_listed() -> None:
+    """A third of 10^9 jobs of one task arrive in it."""
+    tasks = [Task("often", 1, 4, 4), Task("rare", 10**9, 10**10, 10**10)]
+    found = edf_response.analyze(tasks)
+    assert found.detail == "does not apply: gave up after 4000000 steps"
+    assert edf_response.analyze(tasks[:1]).verdict is Verdict.SCHEDULABLE
+
+
 def test_effort_counts() -> None:
     effort = Effort(10)
     effort.spend(4)
