@@ -11,6 +11,7 @@ from schedctl.analysis import bertogna_cirinei, capacity, edf_within_priorities,
 from schedctl.analysis.advice import Changes, changes, cpus_needed
 from schedctl.analysis.domain import NR_CANDIDATES, Domain, domain_of
 from schedctl.analysis.edf_response import Order
+from schedctl.analysis.effort import affords_sum
 from schedctl.analysis.model import (
     Scheduler,
     Strength,
@@ -123,9 +124,11 @@ def profile_changes(domain: Domain) -> Changes:
 
     def fits(tasks: Sequence[Task]) -> bool:
         changed = replace(domain.found, tasks=tuple(tasks))
-        return provable(profile_tests(changed, domain.all_cpus, domain.unproven_level))
+        return provable(profile_tests(changed, domain.all_cpus, domain.unproven_level), len(tasks))
 
     def possible(tasks: Sequence[Task]) -> bool:
+        if not affords_sum(len(tasks)):
+            return False
         used = capacity.analyze(tasks, domain.all_cpus, domain.found.supply)
         return used.verdict is not Verdict.NOT_SCHEDULABLE
 
@@ -139,7 +142,8 @@ def profile_cpus(domain: Domain) -> Iterator[str]:
     """How many CPUs a host with one last-level cache needs for these tasks."""
 
     def fits_on(cpus: int) -> bool:
-        return provable(profile_tests(replace(domain.found, cpus=cpus), cpus, domain.unproven_level))
+        tests = profile_tests(replace(domain.found, cpus=cpus), cpus, domain.unproven_level)
+        return provable(tests, len(domain.found.tasks))
 
     if domain.found.cpus == domain.all_cpus:
         yield from cpus_needed(domain.found, fits_on, NR_CANDIDATES)

@@ -45,10 +45,10 @@ def advice(found: TaskSet, result: Analysis) -> tuple[str, ...]:
     groups = {task.name: [i] for i, task in enumerate(found.tasks)}
 
     def fits(tasks: Sequence[Task]) -> bool:
-        return provable(run_tests(replace(found, tasks=tuple(tasks))))
+        return provable(run_tests(replace(found, tasks=tuple(tasks))), len(tasks))
 
     def fits_on(cpus: int) -> bool:
-        return provable(run_tests(replace(found, cpus=cpus)))
+        return provable(run_tests(replace(found, cpus=cpus)), len(found.tasks))
 
     more = cpus_needed(found, fits_on, MAX_CPUS) if found.cpus > 1 else ()
     return tuple(sentences(found, changes(found.tasks, groups, fits), result.verdict, more))
@@ -158,10 +158,10 @@ def most_members(tasks: Sequence[Task], members: Sequence[int], fits: _Fits) -> 
 
 def largest_wcet(tasks: Sequence[Task], members: Sequence[int], fits: _Fits) -> int | None:
     """The largest wcet of these tasks, in ns, with which the set is schedulable; None where none is."""
-    task = tasks[members[0]]
+    task, changed = tasks[members[0]], frozenset(members)
 
     def ok(wcet: int) -> bool:
-        return fits([replace(t, wcet_ns=wcet) if i in members else t for i, t in enumerate(tasks)])
+        return fits([replace(t, wcet_ns=wcet) if i in changed else t for i, t in enumerate(tasks)])
 
     if not ok(1):
         return None
@@ -181,12 +181,12 @@ def smallest_period(tasks: Sequence[Task], members: Sequence[int], fits: _Fits) 
 
     A deadline equal to the period follows it, another one stays.
     """
-    task = tasks[members[0]]
+    task, changed = tasks[members[0]], frozenset(members)
 
     def ok(period: int) -> bool:
         due = period if task.deadline_ns == task.period_ns else task.deadline_ns
-        changed = replace(task, period_ns=period, deadline_ns=due)
-        return fits([replace(changed, name=t.name) if i in members else t for i, t in enumerate(tasks)])
+        rarer = replace(task, period_ns=period, deadline_ns=due)
+        return fits([replace(rarer, name=t.name) if i in changed else t for i, t in enumerate(tasks)])
 
     low, high = 0, task.period_ns
     while not ok(high):

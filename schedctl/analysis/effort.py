@@ -9,6 +9,8 @@ from contextvars import ContextVar
 
 MAX_STEPS = 4_000_000
 """Per test; a step is one term of a sum, about 0.2 µs."""
+_PER_UTILIZATION = 8
+"""Steps: it is an exact fraction, and the denominators of sums are long."""
 
 
 class GaveUpError(Exception):
@@ -39,6 +41,20 @@ class Effort:
 
 
 _TOGETHER: ContextVar[Effort | None] = ContextVar("together", default=None)
+
+
+def affords_sum(terms: int) -> bool:
+    """Spends what a sum of so many utilizations costs; false where nothing is left of what is spent together.
+
+    A test does not count it by itself: it is next to nothing, but for who tries thousands of sets.
+    """
+    shared = _TOGETHER.get()
+    try:
+        if shared is not None:
+            shared.spend(_PER_UTILIZATION * terms)
+    except GaveUpError:
+        return False
+    return True
 
 
 @contextmanager

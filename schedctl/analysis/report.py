@@ -24,6 +24,7 @@ from schedctl.analysis import (
     qpa,
     response_time,
 )
+from schedctl.analysis.effort import affords_sum
 from schedctl.analysis.model import (
     Placement,
     Scheduler,
@@ -144,9 +145,11 @@ def decide(tests: Iterable[TestResult]) -> Verdict:
     return Verdict.UNKNOWN
 
 
-def provable(tests: Iterable[TestResult]) -> bool:
-    """Whether any test proves the set schedulable; stops at the first one that decides."""
-    for test in tests:
+def provable(tests: Iterable[TestResult], nr_tasks: int) -> bool:
+    """Whether any test proves the set schedulable; stops at the first one that decides, and where no steps
+    are left (effort.together)."""
+    left = iter(tests)
+    while affords_sum(nr_tasks) and (test := next(left, None)) is not None:
         if test.verdict is not Verdict.UNKNOWN:
             return test.verdict is Verdict.SCHEDULABLE
     return False

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 
-from schedctl.analysis import response_time
+from schedctl.analysis import edf_utilization, response_time
 from schedctl.analysis.advice import (
     Change,
     Changes,
@@ -23,8 +23,8 @@ from schedctl.analysis.advice import (
     smallest_period,
 )
 from schedctl.analysis.effort import Effort, GaveUpError
-from schedctl.analysis.model import Placement, Scheduler, Task, Verdict
-from schedctl.analysis.report import TaskSet, analyze
+from schedctl.analysis.model import Placement, Scheduler, Task, TestResult, Verdict
+from schedctl.analysis.report import TaskSet, analyze, provable
 from schedctl.analysis.supply import DEDICATED, BoundedDelay, Periodic, Supply
 from tests.analysis.sets import tasks_of
 
@@ -350,6 +350,28 @@ def test_advice_that_takes_too_long_is_not_given() -> None:
     assert (found.found, found.all_tried) == ((), False)
     said = sentences(TaskSet(tuple(tasks), 1, FIXED, Placement.UNIPROCESSOR), found, Verdict.NOT_SCHEDULABLE)
     assert [*said] == ["more changes were not looked for: that would take too long"]
+
+
+def test_sums_of_utilizations_are_paid_for() -> None:
+    """Tests that count no steps themselves: a sum of 1,000 costs 8,000, and there are 10,000,000."""
+    tasks = [task(f"t{i}", 1, 2000) for i in range(1000)]
+    groups = {t.name: [i] for i, t in enumerate(tasks)}
+    ran = 0
+
+    def fits(changed: Tasks) -> bool:
+        def sums() -> Iterator[TestResult]:
+            nonlocal ran
+            ran += 1
+            yield edf_utilization.analyze(changed)
+
+        return provable(sums(), len(changed))
+
+    found = changes(tasks, groups, fits)
+    assert not found.all_tried
+    assert found.found
+    assert ran == 1 + 10_000_000 // 8_000
+    few = changes(tasks[:10], {t.name: [i] for i, t in enumerate(tasks[:10])}, fits)
+    assert few.all_tried
 
 
 def test_how_many_cpus() -> None:
