@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from schedctl.analysis import bertogna_cirinei, capacity, edf_within_priorities, response_time
+from schedctl.analysis import bertogna_cirinei, capacity, edf_within_priorities, response_time, whole_cpu
 from schedctl.analysis.advice import Changes, changes, cpus_needed
 from schedctl.analysis.domain import NR_CANDIDATES, Domain, domain_of
 from schedctl.analysis.edf_response import Order
@@ -23,13 +23,10 @@ from schedctl.analysis.model import (
 )
 from schedctl.analysis.partition import why_not_several
 from schedctl.analysis.report import Analysis, TaskSet, analyze_tests, decide, provable
-from schedctl.analysis.supply import DEDICATED
 from schedctl.analysis.text import percent
 from schedctl.errors import AdmissionError, Problem
 from schedctl.profile.model import Admission
 from schedctl.resolve.assignment import Assignment
-
-WHOLE_CPU = "whole_cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +60,9 @@ def profile_tests(found: TaskSet, all_cpus: int, unproven_level: int = 0) -> Ite
         yield not_applicable(edf_within_priorities.NAME, Strength.SUFFICIENT, reason)
     elif found.cpus == 1:
         if all_cpus == 1:
-            yield from _disproof(found)
+            yield from whole_cpu.analyze(
+                found.tasks, lambda tasks: edf_within_priorities.analyze(tasks, order=_order(found))
+            )
         yield from _one_cpu(found, unproven_level)
     elif found.cpus > NR_CANDIDATES:
         reason = f"an urgent thread looks at {NR_CANDIDATES} CPUs, in one cache there are {found.cpus}"
@@ -71,18 +70,6 @@ def profile_tests(found: TaskSet, all_cpus: int, unproven_level: int = 0) -> Ite
     else:
         result = bertogna_cirinei.analyze(found.tasks, found.cpus, found.scheduler, found.supply)
         yield _claimed(found, result, unproven_level)
-
-
-def _disproof(found: TaskSet) -> Iterator[TestResult]:
-    """A miss even on a whole CPU, with nothing that blocks; with jitter the analysis disproves nothing."""
-    if any(task.jitter_ns for task in found.tasks):
-        return
-    whole = [replace(task, blocking_ns=0) for task in found.tasks]
-    result = edf_within_priorities.analyze(whole, DEDICATED, _order(found))
-    lost = result.verdict is Verdict.NOT_SCHEDULABLE
-    verdict = Verdict.NOT_SCHEDULABLE if lost else Verdict.UNKNOWN
-    detail = result.detail if lost else f"on a whole CPU {result.detail}"
-    yield replace(result, name=WHOLE_CPU, strength=Strength.NECESSARY, verdict=verdict, detail=detail)
 
 
 def _one_cpu(found: TaskSet, unproven_level: int) -> Iterator[TestResult]:

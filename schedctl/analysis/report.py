@@ -23,6 +23,7 @@ from schedctl.analysis import (
     processor_demand,
     qpa,
     response_time,
+    whole_cpu,
 )
 from schedctl.analysis.effort import affords_sum
 from schedctl.analysis.model import (
@@ -34,6 +35,7 @@ from schedctl.analysis.model import (
     Verdict,
     total_utilization,
 )
+from schedctl.analysis.response_time import strength_for
 from schedctl.analysis.supply import DEDICATED, Supply
 from schedctl.analysis.text import duration, percent, ratio
 
@@ -107,7 +109,12 @@ def run_tests(found: TaskSet) -> Iterable[TestResult]:
     tasks, cpus, scheduler, supply = found.tasks, found.cpus, found.scheduler, found.supply
     yield capacity.analyze(tasks, cpus, supply)
     if found.placement is Placement.UNIPROCESSOR:
-        yield from _one_cpu(tasks, scheduler, supply)
+        proven = False
+        for test in _one_cpu(tasks, scheduler, supply):
+            proven = proven or test.verdict is Verdict.SCHEDULABLE
+            yield test
+        if not proven:
+            yield from _disproof(tasks, scheduler, supply)
     elif found.placement is Placement.PARTITIONED:
         yield partition.analyze(tasks, cpus, scheduler, supply)
     else:
@@ -124,13 +131,29 @@ def _one_cpu(tasks: Sequence[Task], scheduler: Scheduler, supply: Supply) -> Ite
         yield liu_layland.analyze(tasks, supply)
         yield hyperbolic.analyze(tasks, supply)
         yield response_time.analyze(tasks, supply)
-    elif len({task.level for task in tasks}) > 1:
+    elif _has_levels(tasks):
         yield edf_within_priorities.analyze(tasks, supply)
     else:
         yield edf_utilization.analyze(tasks, supply)
         yield qpa.analyze(tasks, supply)
         yield processor_demand.analyze(tasks, supply)
         yield edf_response.analyze(tasks, supply)
+
+
+def _has_levels(tasks: Sequence[Task]) -> bool:
+    return len({task.level for task in tasks}) > 1
+
+
+def _disproof(tasks: Sequence[Task], scheduler: Scheduler, supply: Supply) -> Iterable[TestResult]:
+    """Where the tests above are not exact."""
+    if strength_for(tasks, supply) is Strength.EXACT:
+        return
+    if scheduler is Scheduler.FIXED_PRIORITY:
+        yield from whole_cpu.analyze(tasks, response_time.analyze)
+    elif _has_levels(tasks):
+        yield from whole_cpu.analyze(tasks, edf_within_priorities.analyze)
+    else:
+        yield from whole_cpu.analyze(tasks, qpa.analyze)
 
 
 def decide(tests: Iterable[TestResult]) -> Verdict:

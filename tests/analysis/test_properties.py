@@ -26,7 +26,7 @@ from schedctl.analysis import (
 from schedctl.analysis.demand import demand_bound
 from schedctl.analysis.edf_response import Order
 from schedctl.analysis.model import Placement, Scheduler, Task, TestResult, Verdict, total_utilization
-from schedctl.analysis.report import TaskSet, run_tests
+from schedctl.analysis.report import TaskSet, decide, run_tests
 from schedctl.analysis.supply import DEDICATED, BoundedDelay, Periodic, Supply
 from tests.analysis.sets import constrained, small_tasks
 
@@ -167,10 +167,24 @@ def test_bounds_are_within_the_exact_test(tasks: list[Task]) -> None:
 def test_a_smaller_supply_accepts_no_more(
     tasks: list[Task], cpus: int, scheduler: Scheduler, supply: Supply
 ) -> None:
-    whole = everything(tasks, cpus, scheduler, DEDICATED)
-    for less, more in zip(everything(tasks, cpus, scheduler, supply), whole, strict=True):
-        if less.verdict is FOUND:
-            assert more.verdict is FOUND
+    whole = {test.name: test.verdict for test in everything(tasks, cpus, scheduler, DEDICATED)}
+    for test in everything(tasks, cpus, scheduler, supply):
+        if test.verdict is FOUND:
+            assert whole[test.name] is FOUND
+
+
+@given(sets, schedulers, supplies, st.integers(0, 3))
+def test_what_misses_on_a_whole_cpu_misses(
+    tasks: list[Task], scheduler: Scheduler, supply: Supply, blocking: int
+) -> None:
+    """Blocking and gaps leave a disproof as it is, and make none."""
+    whole = decide(everything(tasks, 1, scheduler, DEDICATED))
+    blocked = [replace(task, blocking_ns=blocking) for task in tasks]
+    found = decide(everything(blocked, 1, scheduler, supply))
+    if not any(task.jitter_ns for task in tasks) and whole is Verdict.NOT_SCHEDULABLE:
+        assert found is whole
+    if whole is FOUND and total_utilization(tasks) <= supply.rate:
+        assert found is not Verdict.NOT_SCHEDULABLE
 
 
 @given(supplies, st.integers(0, 200))
