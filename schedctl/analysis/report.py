@@ -93,7 +93,7 @@ def _document(test: TestResult) -> dict[str, Any]:
 def analyze(found: TaskSet, assumptions: Iterable[str] = ()) -> Analysis:
     """All tests that count for the set, cheapest first, and their verdict."""
     tests = tuple(run_tests(found))
-    return analyze_tests(found, tests, decide(tests), assumptions)
+    return analyze_tests(found, tests, decide(tests), (*_ties(found), *assumptions))
 
 
 def analyze_tests(
@@ -178,11 +178,15 @@ def provable(tests: Iterable[TestResult], nr_tasks: int) -> bool:
     return False
 
 
-def _assumptions(found: TaskSet) -> Iterable[str]:
-    yield "jobs arrive at least a period apart and need at most their wcet, the scheduler's cost included"
+def _ties(found: TaskSet) -> Iterable[str]:
+    """Of a set that names no order among equals; a profile's is known."""
     levels = [task.level for task in found.tasks]
     if len(set(levels)) < len(levels) and found.scheduler is Scheduler.FIXED_PRIORITY:
-        yield "nobody says who goes first among equal levels: each is analyzed as if it lost every tie"
+        yield "nobody says who goes first among equal levels: the worst is assumed, each loses every tie"
+
+
+def _assumptions(found: TaskSet) -> Iterable[str]:
+    yield "jobs arrive at least a period apart and need at most their wcet, the scheduler's cost included"
     if any(task.blocking_ns for task in found.tasks):
         yield "blocking is as declared, and happens once per job"
     if found.placement is Placement.GLOBAL:

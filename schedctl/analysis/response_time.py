@@ -10,7 +10,7 @@ the busy period).
     w(q) = time_for(B + (q + 1) C + sum over more urgent and equal j of ceil((w + J_j) / T_j) C_j)
     R = max over q of w(q) + J - q T,   as long as w(q) + J > (q + 1) T
 
-Exact on a whole CPU without blocking, for equals as if each lost every tie. With blocking, which may
+Exact on a whole CPU without blocking, for the worst order among equals. With blocking, which may
 never happen, or under a lower bound of the supply: sufficient.
 """
 

@@ -157,7 +157,7 @@ def test_each_test_gets_the_scheduler(scheduler: str, first_fit: str, late: str)
 
 
 JOBS = "jobs arrive at least a period apart and need at most their wcet, the scheduler's cost included"
-TIES = "nobody says who goes first among equal levels: each is analyzed as if it lost every tie"
+TIES = "nobody says who goes first among equal levels: the worst is assumed, each loses every tie"
 BLOCKING = "blocking is as declared, and happens once per job"
 GLOBAL = "a waiting job is less urgent than all that run, and moving costs nothing"
 
@@ -170,7 +170,7 @@ GLOBAL = "a waiting job is less urgent than all that run, and moving costs nothi
         (
             tasks_of([[1, 4]] * 2, (0, 1), [1, 1]),
             (2, Scheduler.FIXED_PRIORITY, Placement.GLOBAL),
-            [JOBS, TIES, BLOCKING, GLOBAL],
+            [JOBS, BLOCKING, GLOBAL, TIES],
         ),
         (tasks_of([[1, 4]]), (2, Scheduler.FIXED_PRIORITY, Placement.PARTITIONED), [JOBS]),
     ],
