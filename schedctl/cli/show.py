@@ -15,6 +15,7 @@ from schedctl.cli.source import compiled, load
 from schedctl.errors import MissingError, UsageError
 from schedctl.image.model import PolicyImage
 from schedctl.profile.resources import resource_ceilings
+from schedctl.profile.text import ceiling_comments
 
 
 def run(args: argparse.Namespace) -> Report:
@@ -27,7 +28,7 @@ def run(args: argparse.Namespace) -> Report:
     if found is None:
         return Report(text=text, data={"image": document})
     ceilings = resource_ceilings(found.assignment.resources, found.assignment.classes)
-    text += "".join(f"# ceiling of {name}: level {level}\n" for name, level in ceilings.items())
+    text += "".join(f"{line}\n" for line in ceiling_comments(ceilings))
     return Report(text=text, data={"image": document, "ceilings": ceilings}, problems=found.problems)
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -43,6 +43,11 @@ def with_defaults(loaded: Loaded) -> Effective:
         levels = resource_ceilings(profile.resources, profile.classes)
         root["resources"] = {name: keys | {"ceiling": levels[name]} for name, keys in resources.items()}
     return replace(found, value=root)
+
+
+def ceiling_comments(ceilings: Mapping[str, int]) -> Iterator[str]:
+    """What a resource's level comes to, for texts that have no place for it."""
+    return (f"# ceiling of {name}: level {level}" for name, level in ceilings.items())
 
 
 def _policy_defaults(profile: Profile) -> dict[str, Any]:

@@ -116,3 +116,6 @@ def test_ceilings_are_shown(run: Run, facts: str) -> None:
     assert code == 0
     assert checked("show", out)["ceilings"] == {"r": 7, "s": 5}
     assert "ceiling: 7" in run("cat", "-", "--facts", facts, "--origins", stdin=text)[1]
+    plain = run("cat", "-", "--facts", facts, stdin=text)[1]
+    assert plain.endswith("\n# ceiling of r: level 7\n# ceiling of s: level 5\n")
+    assert run("cat", "-", "--facts", facts, stdin=plain)[1] == plain
