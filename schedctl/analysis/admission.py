@@ -26,6 +26,7 @@ from schedctl.analysis.report import Analysis, TaskSet, analyze_tests, decide, p
 from schedctl.analysis.text import percent
 from schedctl.errors import AdmissionError, Problem
 from schedctl.profile.model import Admission
+from schedctl.profile.times import RANGES
 from schedctl.resolve.assignment import Assignment
 
 
@@ -110,6 +111,8 @@ def profile_changes(domain: Domain) -> Changes:
         groups.setdefault(owner, []).append(i)
 
     def fits(tasks: Sequence[Task]) -> bool:
+        if any(task.deadline_ns > task.period_ns for task in tasks):
+            return False  # the language refuses it
         changed = replace(domain.found, tasks=tuple(tasks))
         return provable(profile_tests(changed, domain.all_cpus, domain.unproven_level), len(tasks))
 
@@ -119,10 +122,10 @@ def profile_changes(domain: Domain) -> Changes:
         used = capacity.analyze(tasks, domain.all_cpus, domain.found.supply)
         return used.verdict is not Verdict.NOT_SCHEDULABLE
 
-    found = changes(domain.found.tasks, groups, fits)
+    found = changes(domain.found.tasks, groups, fits, ranges=RANGES)
     if found.found or possible(domain.found.tasks):
         return found
-    return changes(domain.found.tasks, groups, possible, proven=False)
+    return changes(domain.found.tasks, groups, possible, proven=False, ranges=RANGES)
 
 
 def profile_cpus(domain: Domain) -> Iterator[str]:

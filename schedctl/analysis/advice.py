@@ -19,6 +19,8 @@ MAX_CPUS = 64
 _STEPS = 10_000_000
 """All analyses together: each group takes some dozen."""
 _LONGEST = 2**50
+Range = tuple[int, int]
+ANY: Mapping[str, Range] = {"runtime": (1, _LONGEST), "period": (1, _LONGEST)}
 _Fits = Callable[[Sequence[Task]], bool]
 
 
@@ -104,16 +106,24 @@ def pinning(found: TaskSet) -> Iterator[str]:
 
 
 def changes(
-    tasks: Sequence[Task], groups: Mapping[str, Sequence[int]], fits: _Fits, *, proven: bool = True
+    tasks: Sequence[Task],
+    groups: Mapping[str, Sequence[int]],
+    fits: _Fits,
+    *,
+    proven: bool = True,
+    ranges: Mapping[str, Range] = ANY,
 ) -> Changes:
-    """For each group of like tasks the largest wcet, the smallest period and how many there may be."""
+    """For each group of like tasks the largest wcet, the smallest period and how many there may be.
+
+    `ranges`: what can be written, in ns.
+    """
     verb = ("would" if proven else "could") + " fit with"
     if fits(tasks):
         verb = "may have"
     found: list[Change] = []
     with together(_STEPS) as shared:
         for name, members in sorted(groups.items(), key=lambda group: -_used(tasks, group[1])):
-            options = [*_group_changes(name, members, tasks, fits, verb)]
+            options = [*_group_changes(name, members, tasks, fits, verb, ranges)]
             if shared.used_up:  # what was found last may not be the largest
                 return Changes(_nearest(found), False, proven)
             found += options
@@ -129,14 +139,19 @@ def _used(tasks: Sequence[Task], members: Sequence[int]) -> Fraction:
 
 
 def _group_changes(
-    name: str, members: Sequence[int], tasks: Sequence[Task], fits: _Fits, verb: str
+    name: str,
+    members: Sequence[int],
+    tasks: Sequence[Task],
+    fits: _Fits,
+    verb: str,
+    ranges: Mapping[str, Range],
 ) -> Iterator[Change]:
     task = tasks[members[0]]
-    wcet = largest_wcet(tasks, members, fits)
+    wcet = largest_wcet(tasks, members, fits, ranges["runtime"])
     if wcet and _rounded(wcet) != _rounded(task.wcet_ns):
         text = f"{name} {verb} a runtime of at most {_rounded(wcet)} instead of {duration(task.wcet_ns)}"
         yield Change(text, abs(1 - Fraction(wcet, task.wcet_ns)))
-    period = smallest_period(tasks, members, fits)
+    period = smallest_period(tasks, members, fits, ranges["period"])
     if period and period != task.period_ns:
         text = f"{name} {verb} a period of at least {_up(period)} instead of {duration(task.period_ns)}"
         yield Change(text, abs(1 - Fraction(period, task.period_ns)))
@@ -156,16 +171,18 @@ def most_members(tasks: Sequence[Task], members: Sequence[int], fits: _Fits) -> 
     return len(members)
 
 
-def largest_wcet(tasks: Sequence[Task], members: Sequence[int], fits: _Fits) -> int | None:
+def largest_wcet(
+    tasks: Sequence[Task], members: Sequence[int], fits: _Fits, within: Range = ANY["runtime"]
+) -> int | None:
     """The largest wcet of these tasks, in ns, with which the set is schedulable; None where none is."""
     task, changed = tasks[members[0]], frozenset(members)
 
     def ok(wcet: int) -> bool:
         return fits([replace(t, wcet_ns=wcet) if i in changed else t for i, t in enumerate(tasks)])
 
-    if not ok(1):
+    if not ok(within[0]):
         return None
-    low, high = 1, min(task.period_ns, task.deadline_ns) + 1
+    low, high = within[0], min(task.period_ns, task.deadline_ns, within[1]) + 1
     if ok(task.wcet_ns):
         low = task.wcet_ns
     else:
@@ -176,7 +193,9 @@ def largest_wcet(tasks: Sequence[Task], members: Sequence[int], fits: _Fits) -> 
     return low
 
 
-def smallest_period(tasks: Sequence[Task], members: Sequence[int], fits: _Fits) -> int | None:
+def smallest_period(
+    tasks: Sequence[Task], members: Sequence[int], fits: _Fits, within: Range = ANY["period"]
+) -> int | None:
     """The smallest period of these tasks, in ns, with which the set is schedulable; None where none is.
 
     A deadline equal to the period follows it, another one stays.
@@ -188,11 +207,11 @@ def smallest_period(tasks: Sequence[Task], members: Sequence[int], fits: _Fits) 
         rarer = replace(task, period_ns=period, deadline_ns=due)
         return fits([replace(rarer, name=t.name) if i in changed else t for i, t in enumerate(tasks)])
 
-    low, high = 0, task.period_ns
+    low, high = within[0] - 1, task.period_ns
     while not ok(high):
-        low, high = high, high * 2
-        if high > _LONGEST:
+        if high >= within[1]:
             return None
+        low, high = high, min(high * 2, within[1])
     while high - low > max(1, high // 1000):
         middle = (low + high) // 2
         low, high = (low, middle) if middle and ok(middle) else (middle, high)

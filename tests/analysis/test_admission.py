@@ -96,6 +96,30 @@ def test_a_miss_on_a_whole_cpu_disproves() -> None:
     assert analyze_profile(profile(late, (1, 1))).verdict is Verdict.UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("late", "said"),
+    [
+        ("period: 1ms, runtime: 200us", "late could fit with a period of at least"),  # or 10 us each 1 ms
+        ("period: 50ms, runtime: 50ms", "late could fit with a runtime of at most"),  # or 50 ms each 5 s
+    ],
+)
+def test_what_the_language_refuses_is_not_proposed(late: str, said: str) -> None:
+    """1 % of a CPU is left; there is no runtime below 100 us and no period above 3 s."""
+    rest = "level: 5, period: 100ms, runtime: 88ms, threads: 1"
+    found = profile_changes(domain_of(profile(classes(late=f"level: 6, {late}, threads: 1", rest=rest))))
+    (text,) = (change.text for change in found.found if change.text.startswith("late"))
+    assert text.startswith(said)
+
+
+def test_no_period_is_proposed_that_is_shorter_than_its_deadline() -> None:
+    free = classes(a="level: 6, period: 100ms, deadline: 40ms, runtime: 1ms, threads: 1")
+    found = profile_changes(domain_of(profile(free))).found
+    (text,) = (change.text for change in found if "period" in change.text)
+    said = re.search(r"at least (\d+)us", text)
+    assert said, text
+    assert 40_000 <= int(said[1]) <= 40_080
+
+
 def test_several_cpus() -> None:
     assert analyze_profile(profile(TOO_MUCH, (1,))).verdict is Verdict.NOT_SCHEDULABLE
     assert verdicts(profile(TOO_MUCH, (4,))) == {

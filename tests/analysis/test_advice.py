@@ -116,6 +116,16 @@ def test_a_large_period_is_found_within_a_thousandth() -> None:
     assert least < found <= least + least // 1000, "no more is looked for than people can use"
 
 
+def test_only_what_can_be_written_is_found() -> None:
+    tasks, within = [task("a", 20, 40)], (8, 64)
+    for most, found in ((7, None), (8, 8), (9, 9)):
+        assert largest_wcet(tasks, [0], wcets_up_to(most), within) == found
+    assert largest_wcet([task("a", 20, 100)], [0], wcets_up_to(99), within) == 64
+    for least, found in ((65, None), (64, 64), (63, 63), (8, 20)):
+        assert smallest_period(tasks, [0], periods_from(least), within) == found
+    assert smallest_period([task("a", 1, 40)], [0], periods_from(3), within) == 8
+
+
 def test_no_period_helps() -> None:
     longest: list[int] = []
 
