@@ -153,7 +153,10 @@ def _group_changes(
         yield Change(text, abs(1 - Fraction(wcet, task.wcet_ns)))
     period = smallest_period(tasks, members, fits, ranges["period"])
     if period and period != task.period_ns:
-        text = f"{name} {verb} a period of at least {_up(period)} instead of {duration(task.period_ns)}"
+        if fits(with_period(tasks, members, _up(period))):  # else a later deadline breaks the proof
+            period = _up(period)
+        least = format_duration(period)
+        text = f"{name} {verb} a period of at least {least} instead of {duration(task.period_ns)}"
         yield Change(text, abs(1 - Fraction(period, task.period_ns)))
     threads = most_members(tasks, members, fits)
     if threads < len(members):
@@ -193,21 +196,26 @@ def largest_wcet(
     return low
 
 
+def with_period(tasks: Sequence[Task], members: Sequence[int], period_ns: int) -> list[Task]:
+    """A deadline equal to the period follows it, another one stays."""
+    task, changed = tasks[members[0]], frozenset(members)
+    due = period_ns if task.deadline_ns == task.period_ns else task.deadline_ns
+    rarer = replace(task, period_ns=period_ns, deadline_ns=due)
+    return [replace(rarer, name=t.name) if i in changed else t for i, t in enumerate(tasks)]
+
+
 def smallest_period(
     tasks: Sequence[Task], members: Sequence[int], fits: _Fits, within: Range = ANY["period"]
 ) -> int | None:
-    """The smallest period of these tasks, in ns, with which the set is schedulable; None where none is.
+    """The smallest period of these tasks that is found, in ns, with which the set is schedulable, or None.
 
-    A deadline equal to the period follows it, another one stays.
+    Under EDF on several CPUs a smaller one may fit as well: a later deadline can break the proof of a set.
     """
-    task, changed = tasks[members[0]], frozenset(members)
 
     def ok(period: int) -> bool:
-        due = period if task.deadline_ns == task.period_ns else task.deadline_ns
-        rarer = replace(task, period_ns=period, deadline_ns=due)
-        return fits([replace(rarer, name=t.name) if i in changed else t for i, t in enumerate(tasks)])
+        return fits(with_period(tasks, members, period))
 
-    low, high = within[0] - 1, task.period_ns
+    low, high = within[0] - 1, tasks[members[0]].period_ns
     while not ok(high):
         if high >= within[1]:
             return None
@@ -224,6 +232,6 @@ def _rounded(ns: int) -> str:
     return format_duration(ns // step * step)
 
 
-def _up(ns: int) -> str:
-    step = 10 ** max(0, len(str(ns)) - 4)
-    return format_duration(-(-ns // step) * step)
+def _up(ns: int) -> int:
+    step: int = 10 ** max(0, len(str(ns)) - 4)
+    return -(-ns // step) * step

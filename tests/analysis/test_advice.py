@@ -337,6 +337,23 @@ def proven(tasks: Sequence[Task]) -> bool:
     return response_time.analyze(tasks).verdict is Verdict.SCHEDULABLE
 
 
+def test_a_period_that_is_said_was_tried() -> None:
+    """Rounded up to four digits it may not fit: then it is said to the ns."""
+    tasks = [task("a", 1, 99_999)]
+    least = smallest_period(tasks, [0], periods_from(12_341))
+    assert least
+    assert least % 10
+
+    up = least // 10 * 10 + 10
+
+    def but(refused: int) -> Callable[[Tasks], bool]:
+        return lambda tasks: tasks[0].period_ns >= 12_341 and tasks[0].period_ns != refused
+
+    for refused, text in ((up, f"at least {least}ns instead"), (0, f"at least {up}ns instead")):
+        found = changes(tasks, {"a": [0]}, but(refused)).found
+        assert any(text in change.text for change in found)
+
+
 def test_changes_that_fit_the_nearest_first() -> None:
     """Of three [1, 3] and [2, 6]: 3 * 2 + 2 > 6, so w = 8 > 6; with two of t, 2 * 2 + 2 = 6."""
     tasks = tasks_of([[1, 3], [1, 3], [1, 3], [2, 6]])

@@ -28,7 +28,7 @@ from schedctl.analysis.edf_response import Order
 from schedctl.analysis.model import Placement, Scheduler, Task, TestResult, Verdict, total_utilization
 from schedctl.analysis.report import TaskSet, decide, run_tests
 from schedctl.analysis.supply import DEDICATED, BoundedDelay, Periodic, Supply
-from tests.analysis.sets import constrained, small_tasks
+from tests.analysis.sets import constrained, small_tasks, tasks_of
 
 FOUND = Verdict.SCHEDULABLE
 sets = small_tasks(most=4, longest=16, jitter=True, ties=True)
@@ -71,6 +71,43 @@ def test_an_easier_set_stays_schedulable(change: str, tasks: list[Task], index: 
     for test in (response_time, processor_demand, qpa):
         if test.analyze(tasks, supply).verdict is FOUND:
             assert test.analyze(easier, supply).verdict is FOUND
+
+
+@pytest.mark.parametrize("change", EASIER)
+@given(sets, st.integers(0, 3), supplies, st.sampled_from(list(Order)))
+def test_an_easier_set_stays_schedulable_within_priorities(
+    change: str, tasks: list[Task], index: int, supply: Supply, order: Order
+) -> None:
+    index %= len(tasks)
+    easier = [EASIER[change](task) if i == index else task for i, task in enumerate(tasks)]
+    if edf_within_priorities.analyze(tasks, supply, order).verdict is FOUND:
+        assert edf_within_priorities.analyze(easier, supply, order).verdict is FOUND
+
+
+@pytest.mark.parametrize("change", EASIER)
+@given(sets, st.integers(0, 3), st.integers(2, 4), schedulers, supplies)
+def test_an_easier_set_stays_schedulable_on_several_cpus(
+    change: str, tasks: list[Task], index: int, cpus: int, scheduler: Scheduler, supply: Supply
+) -> None:
+    """But for a later deadline under EDF: see the next test."""
+    assume(change != "later deadline" or scheduler is Scheduler.FIXED_PRIORITY)
+    tasks, index = constrained(tasks), index % len(tasks)
+    easier = constrained([EASIER[change](task) if i == index else task for i, task in enumerate(tasks)])
+    if bertogna_cirinei.analyze(tasks, cpus, scheduler, supply).verdict is FOUND:
+        assert bertogna_cirinei.analyze(easier, cpus, scheduler, supply).verdict is FOUND
+
+
+def test_a_later_deadline_can_break_the_slack_iteration_for_edf() -> None:
+    """It lets more of the others' jobs be due first: who looks for a change has to try what is found."""
+
+    def proven(*rows: list[int]) -> bool:
+        tasks = tasks_of(rows, levels=[1] * len(rows))
+        return bertogna_cirinei.analyze(tasks, 2, Scheduler.EDF).verdict is FOUND
+
+    assert proven([1, 2, 1], [2, 4, 4], [1, 3, 1])
+    assert not proven([1, 2, 1], [2, 4, 4], [1, 3, 2])
+    assert proven([1, 4, 2], [1, 4, 3], [1, 4, 3], [2, 4, 4])
+    assert not proven([1, 4, 2], [1, 4, 3], [1, 4, 3], [2, 5, 5])
 
 
 @given(sets, st.integers(2, 7), st.integers(1, 3), schedulers)
