@@ -2,8 +2,9 @@
 """Task sets as other tools write them, as one of ours.
 
 rt-app: `tasks` is a mapping; its threads have `run` or `runtime` and a `timer` with a `period`, or
-`dl-runtime`, `dl-period` and `dl-deadline`, all in µs. SCHED_DEADLINE: tasks with the names of struct
-sched_attr, `sched_runtime`, `sched_deadline`, `sched_period`, in ns.
+`dl-runtime`, `dl-period` and `dl-deadline`, all in µs. One with `phases` that have a `run` and a `timer` each
+is taken as its longest run each shortest period, which it never needs more than. SCHED_DEADLINE: tasks with
+the names of struct sched_attr, `sched_runtime`, `sched_deadline`, `sched_period`, in ns.
 """
 
 from __future__ import annotations
@@ -17,9 +18,13 @@ from schedctl.profile.document import Document, Path_, problem_at
 from schedctl.profile.model import Origin
 
 _ATTRIBUTES = {"sched_runtime": "wcet", "sched_period": "period", "sched_deadline": "deadline"}
+# Flags say what happens at a fork or an overrun, and who gets time that is left over.
+_ATTRIBUTES_IGNORED = frozenset({"sched_policy", "sched_flags"})
 _MAX_INSTANCES = 1000
 _RT_APP_PRIORITY = 10
 """Of a thread that names none."""
+_WORK = frozenset({"run", "runtime"})
+_PHASE_KEYS = _WORK | {"timer"}
 # What does not change when and how long a thread runs.
 _RT_APP_IGNORED = frozenset(
     {"loop", "cpus", "policy", "priority", "instance", "delay", "lock_pages", "logdir", "name"}
@@ -41,7 +46,7 @@ def as_taskset(document: Document) -> Document:
 
 def _sched_deadline(document: Document, root: dict[str, Any]) -> Document:
     tasks = [
-        {_ATTRIBUTES.get(key, key): value for key, value in task.items() if key != "sched_policy"}
+        {_ATTRIBUTES.get(key, key): value for key, value in task.items() if not _ignored(key, value)}
         if isinstance(task, dict)
         else task
         for task in root["tasks"]
@@ -52,6 +57,11 @@ def _sched_deadline(document: Document, root: dict[str, Any]) -> Document:
     value: Any = {"scheduler": "edf", **root, "tasks": tasks}
     moved = {_renamed(path): origin for path, origin in document.origins.items()}
     return replace(document, value=value, origins={**document.origins, **moved})
+
+
+def _ignored(key: str, value: Any) -> bool:
+    """Another priority than 0 is no SCHED_DEADLINE's."""
+    return key in _ATTRIBUTES_IGNORED or (key == "sched_priority" and value == 0)
 
 
 def _renamed(path: Path_) -> Path_:
@@ -99,9 +109,9 @@ def _rt_app(document: Document, root: dict[str, Any]) -> Document:
 
 def _thread(thread: dict[str, Any]) -> dict[str, Any] | str:
     """One thread's task in ns, or why it is none."""
-    known = _RT_APP_IGNORED | {"run", "runtime", "timer", "dl-runtime", "dl-period", "dl-deadline"}
+    known = _RT_APP_IGNORED | _PHASE_KEYS | {"dl-runtime", "dl-period", "dl-deadline"}
     if "phases" in thread:
-        return "it has phases"
+        return _phased(thread)
     if strange := sorted(set(thread) - known):
         return f"{strange[0]!r} is not understood here"
     work = thread.get("dl-runtime", thread.get("run", thread.get("runtime")))
@@ -140,6 +150,33 @@ def _masks(document: Document, root: dict[str, Any]) -> Iterator[Problem]:
 
 def _is_cpu(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _phased(thread: dict[str, Any]) -> dict[str, Any] | str:
+    """Its longest run each shortest period, where each phase runs once and all wait for one timer.
+
+    With several timers one that is behind does not wait: runs of two phases can follow each other at once.
+    """
+    phases = thread["phases"]
+    if not isinstance(phases, dict) or not phases:
+        return "its phases are no mapping"
+    common = {key: value for key, value in thread.items() if key != "phases"}
+    if twice := sorted(_PHASE_KEYS & set(common)):
+        return f"{twice[0]!r} is beside its phases, not in them"
+    rows = []
+    for name, phase in phases.items():
+        if not isinstance(phase, dict) or set(phase) - _PHASE_KEYS - {"loop"} or set(phase) >= _WORK:
+            return f"its phase {name!r} is more than one run and one timer"
+        row = _thread({**common, **phase})
+        if isinstance(row, str):
+            return f"in its phase {name!r} {row}"
+        rows.append(row)
+    timers = [phase.get("timer") for phase in phases.values()]
+    if len({str(timer.get("ref")) for timer in timers if isinstance(timer, dict)}) > 1:
+        return "its phases wait for several timers"
+    period = min(row["period"] for row in rows)
+    deadline = min(row["deadline"] for row in rows)
+    return {**rows[0], "wcet": max(row["wcet"] for row in rows), "period": period, "deadline": deadline}
 
 
 def _cpus(root: dict[str, Any]) -> int:

@@ -291,7 +291,6 @@ def test_rt_app_deadlines_have_no_levels() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("tasks:\n  a: {phases: {}}", ["2:3 tasks.a: 'a' is not a periodic task: it has phases | None"]),
         ("tasks:\n  a: 5", ["2:3 tasks.a: 'a' is not a periodic task: it is no mapping | None"]),
         (
             "tasks:\n  a: {run: 5}\n  b: {run: yes, timer: {period: 5}}\n  c: {zap: 1, abc: 2}",
@@ -372,6 +371,42 @@ def test_an_rt_app_file_that_is_no_task_set(text: str, said: list[str]) -> None:
     assert problems(text) == said
 
 
+PHASED = "tasks:\n  a: {priority: 5, policy: SCHED_FIFO%s, phases: %s}"
+
+
+def test_rt_app_phases_are_their_longest_run_each_shortest_period() -> None:
+    both = "{x: {loop: 2, run: 3, timer: {ref: t, period: 20}}, y: {runtime: 5, timer: {ref: t, period: 9}}}"
+    assert read(PHASED % ("", both)).tasks == (Task("a", 5000, 9000, 9000, 0, 0, level=5),)
+    assert [task.name for task in read(PHASED % (", instance: 2", both)).tasks] == ["a-0", "a-1"]
+    reserved = "tasks: {a: {dl-runtime: 4, dl-period: 9, dl-deadline: 6, phases: {x: {run: 1}, y: {run: 2}}}}"
+    assert read(reserved).tasks == (Task("a", 4000, 9000, 6000, 0, 0, level=0),)
+
+
+@pytest.mark.parametrize(
+    ("more", "phases", "said"),
+    [
+        ("", "{}", "its phases are no mapping"),
+        ("", "[1]", "its phases are no mapping"),
+        (", run: 4", "{x: {timer: {period: 5}}}", "'run' is beside its phases, not in them"),
+        ("", "{x: {run: 1}}", "in its phase 'x' it has no period in whole µs"),
+        ("", "{x: 5}", "its phase 'x' is more than one run and one timer"),
+        (
+            "",
+            "{x: {run: 1, sleep: 4, timer: {period: 5}}}",
+            "its phase 'x' is more than one run and one timer",
+        ),
+        ("", "{x: {run: 1, runtime: 1}}", "its phase 'x' is more than one run and one timer"),
+        (
+            "",
+            "{x: {run: 1, timer: {ref: a, period: 5}}, y: {run: 1, timer: {ref: b, period: 5}}}",
+            "its phases wait for several timers",
+        ),
+    ],
+)
+def test_rt_app_phases_that_are_no_task(more: str, phases: str, said: str) -> None:
+    assert problems(PHASED % (more, phases)) == [f"2:3 tasks.a: 'a' is not a periodic task: {said} | None"]
+
+
 def test_as_many_instances_as_there_may_be() -> None:
     text = "tasks: {a: {run: 1, timer: {period: 5}, instance: 1000, policy: SCHED_FIFO}}"
     assert len(read(text).tasks) == 1000
@@ -379,7 +414,8 @@ def test_as_many_instances_as_there_may_be() -> None:
 
 def test_attributes_of_sched_deadline() -> None:
     found = read(
-        "tasks:\n  - {name: a, sched_policy: 6, sched_runtime: 2, sched_period: 9, sched_deadline: 5}\n"
+        "tasks:\n  - {name: a, sched_policy: 6, sched_runtime: 2, sched_period: 9, sched_deadline: 5,"
+        " sched_flags: 4, sched_priority: 0}\n"
         "  - {name: b, sched_runtime: 2, sched_deadline: 7}\n  - {name: c, wcet: 1, period: 3}\n"
     )
     assert found.scheduler == Scheduler.EDF
@@ -388,6 +424,8 @@ def test_attributes_of_sched_deadline() -> None:
         Task("b", 2, 7, 7, 0, 0, level=0),
         Task("c", 1, 3, 3, 0, 0, level=0),
     )
+    (no,) = problems("tasks:\n  - {name: a, sched_runtime: 2, sched_deadline: 7, sched_priority: 1}")
+    assert "sched_priority" in no
     assert problems("tasks: [5, {name: a, sched_runtime: 1, sched_deadline: 5}]") == [
         "1:9 tasks[0]: expected a mapping, not 5"
         " | its keys are name, wcet, period, deadline, jitter, blocking, level"

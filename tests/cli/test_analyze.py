@@ -299,7 +299,7 @@ def test_rt_app(run: Run) -> None:
 @pytest.mark.parametrize(
     ("thread", "message"),
     [
-        ({"phases": {}}, "it has phases"),
+        ({"phases": {}}, "its phases are no mapping"),
         ({"run": 5}, "it has no period"),
         ({"run": 5, "sleep": 5}, "'sleep' is not understood here"),
         ({"run": 1, "timer": {"period": 5}}, "all threads must be SCHED_FIFO or all SCHED_DEADLINE"),
