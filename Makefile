@@ -131,8 +131,8 @@ build/faulty/%/main.bpf.o: $(BPF)/main.bpf.o Makefile
 
 # --- checks ---------------------------------------------------------------------------------------
 
-.PHONY: check-fast check lint lab fuzz mutants timings soak endure faults demo fresh bench docs-bench docs-features \
-	docs-profile
+.PHONY: check-fast check lint lab fuzz measured mutants timings soak endure faults demo fresh bench docs-bench \
+	docs-features docs-profile
 check-fast: build ## linters, types, unit and property tests; no virtual machine, about a minute
 	@echo "==> linters and tests without a virtual machine"
 	@$(PYTEST) -n 3 -m "not lab and not long" # one more than CPUs: some tests wait for a timer
@@ -150,6 +150,10 @@ lint: build ## only the linters
 
 mutants: build ## breaks the analysis on purpose, one place at a time: each must fail a test; some hours
 	@tests/analysis/mutants
+
+measured: host-lab build faulty ## response times on a real kernel beside their bounds; docs/results/measured.txt
+	@$(LAB)
+	@tests/build/record measured $(VENV)/bin/python -m tests.analysis.measured
 
 fuzz: build ## 100,000 mutated profiles, some minutes
 	@$(VENV)/bin/python -m tests.profile.fuzz 100000
