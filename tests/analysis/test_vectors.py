@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,11 +17,10 @@ from schedctl.analysis import (
     qpa,
     response_time,
 )
-from schedctl.analysis.blocking import Protocol, Resource, blocking
+from schedctl.analysis.blocking import Protocol
 from schedctl.analysis.model import TestResult, Verdict
 from tests.analysis.sets import tasks_of
-
-VECTORS: dict[str, Any] = json.loads((Path(__file__).parent / "vectors" / "schedulability.json").read_text())
+from tests.analysis.worked import VECTORS, blocked
 
 
 def responses(result: TestResult) -> list[int | None]:
@@ -67,11 +64,5 @@ def test_edf_response(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", VECTORS["blocking_bounds"], ids=lambda case: str(case["name"]))
 def test_blocking_bounds(case: dict[str, Any]) -> None:
-    sections = case["sections"]
-    levels = {name: len(sections) - i for i, name in enumerate(sections)}
-    resources = [
-        Resource(f"s{i}", {name: held[i] for name, held in sections.items() if held[i]})
-        for i in range(len(next(iter(sections.values()))))
-    ]
-    assert blocking(resources, levels, Protocol.INHERITANCE) == case["pip_min_of_sums"]
-    assert blocking(resources, levels, Protocol.CEILING) == case["pcp"]
+    assert blocked(case, Protocol.INHERITANCE) == case["pip_min_of_sums"]
+    assert blocked(case, Protocol.CEILING) == case["pcp"]

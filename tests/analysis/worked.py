@@ -28,6 +28,8 @@ from schedctl.analysis import (
     qpa,
     response_time,
 )
+from schedctl.analysis.blocking import Protocol, Resource, blocking
+from schedctl.analysis.liu_layland import printed_bound
 from schedctl.analysis.model import Scheduler, Task, TestResult, Verdict
 from schedctl.analysis.supply import DEDICATED, Periodic, Supply
 from tests.analysis.sets import tasks_of
@@ -67,18 +69,31 @@ def flat(tasks: Sequence[Task]) -> list[Task]:
     return [replace(task, level=0) for task in tasks]
 
 
+VECTORS: dict[str, Any] = json.loads((HERE / "vectors" / "schedulability.json").read_text())
+
+
 def worked_sets() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = yaml.safe_load((HERE / "vectors" / "worked.yaml").read_text())
     return found
 
 
 def shared_sets() -> list[dict[str, Any]]:
-    vectors: dict[str, Any] = json.loads((HERE / "vectors" / "schedulability.json").read_text())
     return [
         {"name": f"EDF: {case['tasks']}", **case} if "name" not in case else case
         for kind in ("fixed_priority", "edf_demand", "edf_response")
-        for case in vectors[kind]
+        for case in VECTORS[kind]
     ]
+
+
+def blocked(case: dict[str, Any], protocol: Protocol) -> dict[str, int]:
+    """The bounds of a table of longest sections, a column per semaphore, the most urgent task first."""
+    sections = case["sections"]
+    levels = {name: len(sections) - i for i, name in enumerate(sections)}
+    resources = [
+        Resource(f"s{i}", {name: held[i] for name, held in sections.items() if held[i]})
+        for i in range(len(next(iter(sections.values()))))
+    ]
+    return blocking(resources, levels, protocol)
 
 
 def result(test: str, case: dict[str, Any]) -> TestResult:
@@ -129,9 +144,25 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def bounds() -> str:
+    """The printed bounds of Liu and Layland, and of what blocks."""
+    numbers = VECTORS["liu_layland_bound"]
+    lines = ["| tasks | " + " | ".join(numbers) + " |", "|---|" + "---|" * len(numbers)]
+    lines.append("| Liu and Layland's bound | " + " | ".join(printed_bound(int(n)) for n in numbers) + " |")
+    for case in VECTORS["blocking_bounds"]:
+        names = list(case["sections"])
+        lines += ["", f"| {case['name']} | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
+        for what, protocol in (("inheritance", Protocol.INHERITANCE), ("ceilings", Protocol.CEILING)):
+            found = blocked(case, protocol)
+            lines.append(
+                f"| blocked, under {what} | " + " | ".join(str(found[name]) for name in names) + " |"
+            )
+    return "\n".join(lines) + "\n"
+
+
 def with_table(text: str) -> str:
     before, rest = text.split(BEGIN)
-    return before + BEGIN + table() + END + rest.split(END, 1)[1]
+    return before + BEGIN + table() + "\n" + bounds() + END + rest.split(END, 1)[1]
 
 
 if __name__ == "__main__":
