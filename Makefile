@@ -171,7 +171,7 @@ endure: host-lab build faulty ## what edits, flips and swaps cost and leave behi
 	@$(LAB)
 	@tests/build/record endure $(VENV)/bin/python -m tests.endure $(PARTS)
 
-faults: host-lab build ## a fault at every step of every change, some minutes; output in docs/results/faults.txt
+faults: host-lab build ## a fault at every step of every change, over an hour; output in docs/results/faults.txt
 	@tests/lab/bootstrap
 	@tests/build/record faults $(VENV)/bin/python -m tests.faults
 

@@ -21,7 +21,7 @@ from tests.faults.scenarios import SCENARIOS
 from tests.lab.vm import VM, Config, slot
 
 NAMES = tuple(scenario.name for scenario in SCENARIOS)
-LAB_S = 3600
+LAB_S = 3 * 3600
 # Odd: kills and errors take turns.
 SHARE = 5
 # World-writable folders are refused as places of profiles.

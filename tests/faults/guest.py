@@ -240,6 +240,10 @@ def _all_objects() -> tuple[Counter[str], list[str]]:
     return objects(), sorted(pins)
 
 
+# A file's steps are struck on the host as well.
+LOADING = ("attach", "swap")
+
+
 def representative(steps: tuple[Step, ...]) -> Iterator[int]:
     """All steps on files; of the kernel's, the first and the last of each kind in a row of them."""
     last_of: dict[str, int] = {}
@@ -270,6 +274,15 @@ def chosen(steps: tuple[Step, ...]) -> Iterator[Fault]:
             yield Fault(Kind.ERROR, at, codes[turn % len(codes)])
 
 
+def shared(name: str, steps: tuple[Step, ...], share: int) -> list[Fault]:
+    """Every share-th; where a scheduler is loaded a kill before each step: those exist only here."""
+    faults = list(chosen(steps))[::share]
+    if name in LOADING:
+        kills = [Fault(Kind.KILL_BEFORE, at) for at in range(len(steps))]
+        faults += [fault for fault in kills if fault not in faults]
+    return faults
+
+
 def say(document: dict[str, object]) -> None:
     print(json.dumps(document), flush=True)
 
@@ -280,7 +293,7 @@ def run_all(share: int, names: list[str], out: Callable[[dict[str, object]], Non
         scenario = BY_NAME[name]
         run = campaign.clean(machine, scenario)
         out({"scenario": name, "steps": counted(run.steps)})
-        for fault in list(chosen(run.steps))[::share] if share else ():
+        for fault in shared(name, run.steps, share) if share else ():
             out(campaign.strike(machine, scenario, run, fault).to_document())
     machine.end()
 
