@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 
 from tests.build.test_install import ROOT, contents, make_install
 from tests.conftest import Guest
+from tests.kernel.faulty import BUILT, INSTALLED
 
 SITE = "usr/lib/python3/dist-packages"
 WANTS = "/etc/systemd/system/multi-user.target.wants/schedctld.service"
@@ -23,6 +25,8 @@ tar -C / -xf /root/pycache.tar
 rm -f /{SITE}/schedctl/__pycache__/__init__.*
 """
 DPKG = "PATH=/root/stub:$PATH DEBIAN_FRONTEND=noninteractive dpkg"
+# Of the policy, over an upgrade that swaps the scheduler.
+KEPT = ("profile", "generation", "drift")
 STATE = """
 echo state=$(cat /sys/kernel/sched_ext/state)
 echo ops=$(cat /sys/kernel/sched_ext/root/ops 2> /dev/null)
@@ -98,9 +102,10 @@ def test_no_pin_stays_where_schedctl_cannot_run(
 
 
 def repacked(deb: Path, folder: Path, version: str) -> Path:
-    """The same package under a higher version, whose program says so: an upgrade without a second build."""
+    """A higher version, whose program says so, with another scheduler: an upgrade without a second build."""
     tree = folder / "tree"
     subprocess.run(["dpkg-deb", "-R", deb, tree], check=True)
+    shutil.copy(BUILT / "other" / "main.bpf.o", tree / INSTALLED.lstrip("/"))
     for path, pattern in (
         (tree / "DEBIAN/control", r"(?<=^Version: )\S+"),
         (tree / SITE / "schedctl/__init__.py", r"\d+\.\d+\.\d+"),
@@ -142,13 +147,15 @@ def test_install_upgrade_remove_purge(machine: Guest) -> None:
     machine.sh("mkdir -p /etc/schedctl/profiles")
     machine.sh("cp /usr/lib/schedctl/profiles/audio.yaml /etc/schedctl/profiles/mine.yaml")
     machine.sh("systemctl start schedctld")
-    running = attached(machine)
+    running, before = attached(machine), machine.status()
     assert running["ops"] == "schedctl"
 
     machine.sh(f"{DPKG} -i /root/newer.deb", 300)
     upgraded = look(machine)
     assert machine.sh("schedctl --version").strip() == "schedctl 9.9.9"
-    assert (upgraded["state"], upgraded["enable_seq"]) == ("enabled", running["enable_seq"])
+    assert (upgraded["state"], int(upgraded["enable_seq"])) == ("enabled", int(running["enable_seq"]) + 1)
+    assert [machine.status()[key] for key in KEPT] == [before[key] for key in KEPT]
+    assert "the scheduler was replaced by the installed one" in machine.sh("journalctl -u schedctld -o cat")
     assert upgraded["active"] == "active"
     assert upgraded["pid"] != running["pid"]
     assert machine.run("schedctl status").status == 0
