@@ -242,7 +242,7 @@ def check_object(path: Path) -> None:
         found = {name: btf.struct(name) for name in STRUCTS}
     except OSError as error:
         raise HostError(f"{path}: {error.strerror}", hint) from None
-    except (ValueError, IndexError, RecursionError, unpack_error):
+    except (ValueError, IndexError, OverflowError, RecursionError, unpack_error):
         raise HostError(f"{path} is no BPF object of schedctl", hint) from None
     for name, struct in STRUCTS.items():
         theirs = found[name]

@@ -222,6 +222,13 @@ def test_a_truncated_object_is_said(tmp_path: Path, whole: bytes) -> None:
             check_object(tmp_path / "main.bpf.o")
 
 
+def test_an_object_whose_sections_lie_beyond_all_memory_is_said(tmp_path: Path, whole: bytes) -> None:
+    path = tmp_path / "main.bpf.o"
+    path.write_bytes(whole[:40] + b"\xff" * 8 + whole[48:])
+    with pytest.raises(HostError, match="is no BPF object"):
+        check_object(path)
+
+
 @given(place=st.floats(0, 1, exclude_max=True), byte=st.integers(0, 255))
 def test_a_damaged_object_passes_or_is_refused(
     tmp_path_factory: pytest.TempPathFactory, whole: bytes, place: float, byte: int
