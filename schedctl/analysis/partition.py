@@ -61,7 +61,7 @@ def first_fit(
                 shared.spend(_COST * (len(cpu) + 1))
                 if total_utilization([*cpu, task]) > supply.rate:
                     continue
-                fits = one_cpu([*cpu, task], scheduler, supply)
+                fits = one_cpu([*cpu, task], scheduler, supply).verdict is Verdict.SCHEDULABLE
                 shared.spend(0)  # what gave up is no answer
                 if fits:
                     cpu.append(task)
@@ -71,15 +71,13 @@ def first_fit(
     return bins, None
 
 
-def one_cpu(tasks: Sequence[Task], scheduler: Scheduler, supply: Supply) -> bool:
-    """Whether a set is provable on one CPU."""
+def one_cpu(tasks: Sequence[Task], scheduler: Scheduler, supply: Supply = DEDICATED) -> TestResult:
+    """By the test that decides most of a set on one CPU."""
     if scheduler is Scheduler.FIXED_PRIORITY:
-        result = response_time.analyze(tasks, supply)
-    elif len({task.level for task in tasks}) == 1:
-        result = qpa.analyze(tasks, supply)
-    else:
-        result = edf_within_priorities.analyze(tasks, supply)
-    return result.verdict is Verdict.SCHEDULABLE
+        return response_time.analyze(tasks, supply)
+    if len({task.level for task in tasks}) == 1:
+        return qpa.analyze(tasks, supply)
+    return edf_within_priorities.analyze(tasks, supply)
 
 
 def assignment_text(bins: Sequence[Sequence[Task]]) -> str:

@@ -131,7 +131,7 @@ def _one_cpu(tasks: Sequence[Task], scheduler: Scheduler, supply: Supply) -> Ite
         yield liu_layland.analyze(tasks, supply)
         yield hyperbolic.analyze(tasks, supply)
         yield response_time.analyze(tasks, supply)
-    elif _has_levels(tasks):
+    elif len({task.level for task in tasks}) > 1:
         yield edf_within_priorities.analyze(tasks, supply)
     else:
         yield edf_utilization.analyze(tasks, supply)
@@ -140,20 +140,11 @@ def _one_cpu(tasks: Sequence[Task], scheduler: Scheduler, supply: Supply) -> Ite
         yield edf_response.analyze(tasks, supply)
 
 
-def _has_levels(tasks: Sequence[Task]) -> bool:
-    return len({task.level for task in tasks}) > 1
-
-
 def _disproof(tasks: Sequence[Task], scheduler: Scheduler, supply: Supply) -> Iterable[TestResult]:
     """Where the tests above are not exact."""
     if strength_for(tasks, supply) is Strength.EXACT:
         return
-    if scheduler is Scheduler.FIXED_PRIORITY:
-        yield from whole_cpu.analyze(tasks, response_time.analyze)
-    elif _has_levels(tasks):
-        yield from whole_cpu.analyze(tasks, edf_within_priorities.analyze)
-    else:
-        yield from whole_cpu.analyze(tasks, qpa.analyze)
+    yield from whole_cpu.analyze(tasks, lambda whole: partition.one_cpu(whole, scheduler))
 
 
 def decide(tests: Iterable[TestResult]) -> Verdict:
