@@ -177,26 +177,22 @@ def a_swap_needs_a_scheduler(kernel: Kernel) -> None:
     detached_says_so(kernel)
 
 
-CONTRACT: tuple[Callable[[Kernel], None], ...] = (
-    detached_says_so,
-    attach_runs_the_policy,
+TAKE_WHAT_RUNS: tuple[Callable[[Kernel], None], ...] = (
     a_second_attach_is_refused,
     the_active_slot_is_not_written,
     figures_are_per_slot,
     release_spares_what_runs,
     flips_go_back_and_forth,
+)
+CONTRACT: tuple[Callable[[Kernel], None], ...] = (
+    detached_says_so,
+    attach_runs_the_policy,
+    *TAKE_WHAT_RUNS,
     another_size_is_refused,
     events_are_read_by_who_listens,
     detach_leaves_nothing,
     an_object_is_swapped_for_itself,
     a_swap_needs_a_scheduler,
-)
-TAKE_WHAT_RUNS = (
-    a_second_attach_is_refused,
-    the_active_slot_is_not_written,
-    figures_are_per_slot,
-    release_spares_what_runs,
-    flips_go_back_and_forth,
 )
 
 
