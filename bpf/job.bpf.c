@@ -85,6 +85,8 @@ static void decay_recovery(struct task_ctx *taskc, u64 now)
 
 __hidden void release_job(struct task_ctx *taskc, u64 now)
 {
+	u64 due;
+
 	taskc->slice_used_ns = 0;
 	if (taskc->class_tier != TIER_REALTIME) {
 		taskc->release_at = now;
@@ -92,23 +94,19 @@ __hidden void release_job(struct task_ctx *taskc, u64 now)
 	}
 	if (taskc->recovery)
 		decay_recovery(taskc, now);
-	if (!taskc->runtime_ns) {
-		taskc->release_at = now;
-		taskc->abs_deadline_at = abs_deadline(now, taskc->deadline_ns);
-	} else if (cbs_renews(taskc->budget_ns, taskc->replenish_at, now, taskc->runtime_ns,
-			      taskc->period_ns)) {
+	if (taskc->runtime_ns && cbs_renews(taskc->budget_ns, taskc->replenish_at, now,
+					    taskc->runtime_ns, taskc->period_ns)) {
 		start_period(taskc, now);
-	} else if (!cbs_meets(taskc->budget_ns, taskc->abs_deadline_at, now, taskc->runtime_ns,
-			      taskc->deadline_ns)) {
+	} else if (!taskc->runtime_ns || !cbs_meets(taskc->budget_ns, taskc->abs_deadline_at, now,
+						    taskc->runtime_ns, taskc->deadline_ns)) {
 		taskc->release_at = now;
 		taskc->abs_deadline_at = abs_deadline(now, taskc->deadline_ns);
 	}
+	due = taskc->abs_deadline_at;
 	/* a thread without budget is released by its next period */
-	if (time_before(now, taskc->abs_deadline_at))
-		taskc->job_deadline_at = taskc->abs_deadline_at & ~SEEN_LATE;
-	else
-		taskc->job_deadline_at =
-			abs_deadline(taskc->replenish_at, taskc->deadline_ns) & ~SEEN_LATE;
+	if (!time_before(now, due))
+		due = abs_deadline(taskc->replenish_at, taskc->deadline_ns);
+	taskc->job_deadline_at = due & ~SEEN_LATE;
 	update_level(taskc);
 	rekey(taskc);
 }
