@@ -131,7 +131,7 @@ build/faulty/%/main.bpf.o: $(BPF)/main.bpf.o Makefile
 
 # --- checks ---------------------------------------------------------------------------------------
 
-.PHONY: check-fast check lint lab fuzz measured mutants timings soak endure faults demo fresh bench docs-bench \
+.PHONY: check-fast check lint lab fuzz measured mutants timings soak endure faults ejections demo fresh bench docs-bench \
 	docs-features docs-profile
 check-fast: build ## linters, types, unit and property tests; no virtual machine, about a minute
 	@echo "==> linters and tests without a virtual machine"
@@ -174,6 +174,10 @@ endure: host-lab build faulty ## what edits, flips and swaps cost and leave behi
 faults: host-lab build ## a fault at every step of every change, over an hour; output in docs/results/faults.txt
 	@tests/lab/bootstrap
 	@tests/build/record faults $(VENV)/bin/python -m tests.faults
+
+ejections: host-lab build faulty ## the kernel ends the scheduler in three ways; docs/results/ejections.txt
+	@$(LAB)
+	@tests/build/record ejections $(VENV)/bin/python -m tests.daemon.shown
 
 demo: host-lab build ## a YAML edit reverses what a real kernel runs, shown step by step
 	@$(LAB)

@@ -140,9 +140,11 @@ class Apply:
             if self._swapped and isinstance(error, SchedctlError):
                 policy = "old" if self._plan.live is not None else "new"
                 error.message += f"; the installed scheduler runs now, with the {policy} policy"
+                error.old_runs = False
         except SchedctlError as refusal:
             if isinstance(error, SchedctlError):
                 error.message += f"; and what ran before could not be brought back: {refusal.message}"
+                error.old_runs = False
         finally:
             reason = error.message if isinstance(error, SchedctlError) else repr(error)
             self._books.undo(reason, self._swapped)

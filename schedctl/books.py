@@ -53,6 +53,13 @@ class Errand:
         """Whether a person wants it without a time limit: nothing comes back."""
         return self.by_person and self.verb != UNCONFIRMED and self.within_ns is None
 
+    def notes_until_confirmed(self) -> Notes | None:
+        """What has to survive a reboot waits for the confirmation."""
+        notes = self.notes
+        if notes is None or notes.standing is None or self.within_ns is None:
+            return notes
+        return Notes(Selected.profile(notes.standing))
+
     def counting(self) -> Timer | None:
         return None if self.timer is None or daemon_runs() else self.timer
 
@@ -114,14 +121,8 @@ class KeptBooks(Books):
             self._warn(error)
             self.number = clock.boot_ns() // 1_000_000  # nobody has had it since the boot
         self._old_pending = waiting()
-        if self._errand.notes is not None:
-            self._notes = PreparedNotes(self._now_noted(self._errand.notes))
-
-    def _now_noted(self, notes: Notes) -> Notes:
-        """What has to survive a reboot waits for the confirmation."""
-        if self._errand.within_ns is None or notes.standing is None:
-            return notes
-        return Notes(Selected.profile(notes.standing))
+        if (notes := self._errand.notes_until_confirmed()) is not None:
+            self._notes = PreparedNotes(notes)
 
     def pending(self) -> None:
         errand = self._errand

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from math import ceil
 
 from schedctl import paths
 from schedctl.analysis.admission import admit
@@ -31,7 +32,7 @@ from schedctl.ownership import check_ours
 from schedctl.plan import Drift, Plan, find_drift
 from schedctl.plan_file import PlanFile, plan_in
 from schedctl.profile.model import CpuMax
-from schedctl.quantity import format_duration
+from schedctl.quantity import NS_PER_S, format_duration
 from schedctl.ran import Ran
 from schedctl.reconcile import Outcome, plan_change, ran_before, reconcile
 from schedctl.report import Report
@@ -89,7 +90,7 @@ def _report(
     pending = outcome.pending
     lines = _lines(outcome.plan, outcome.observation.generation, request.diff)
     if pending is not None and request.confirm_within_ns:
-        within = format_duration(request.confirm_within_ns)
+        within = format_duration(ceil(pending.left_s) * NS_PER_S)
         lines.append(f"`schedctl confirm` within {within} keeps it; otherwise what ran before comes back")
     elif request.standing is not None:
         lines.append(f"{paths.standing_file()} names it from now on")

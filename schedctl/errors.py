@@ -78,6 +78,7 @@ class SchedctlError(Exception):
         self.message = message
         self.hint = hint
         self.problems = problems
+        self.old_runs = True  # what ran before still does; False where `message` says what runs instead
 
 
 class ApplyError(SchedctlError):

@@ -38,8 +38,9 @@ class Result(StrEnum):
     """The kernel or a disk refused: what ran before still runs."""
 
 
-# The reason of an UNCONFIRMED after which nothing came back.
+# The reasons of an UNCONFIRMED after which nothing came back.
 ENDED = "a person has ended the scheduler meanwhile"
+BOOT_ENDED = "the machine went down meanwhile"
 IN_EFFECT = (Result.APPLIED, Result.PENDING, Result.CONFIRMED)
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from schedctl.apply import apply_plan
 from schedctl.books import Errand, KeptBooks, supersede
@@ -20,7 +20,7 @@ from schedctl.kernel.protocol import Kernel
 from schedctl.log import Priority, log
 from schedctl.notes import now_selected, write_notes
 from schedctl.observe import Observation, observe
-from schedctl.pending import Pending, waiting
+from schedctl.pending import Pending, waiting, write_pending
 from schedctl.plan import Action, Plan, make_plan
 from schedctl.profile.model import CpuMax, Profile
 from schedctl.ran import Ran
@@ -84,12 +84,7 @@ def end_swap(kernel: Kernel) -> None:
 
 def _with_errand(kernel: Kernel, plan: Plan, cpu_max: CpuMax, errand: Errand) -> Outcome:
     if not plan.changed:
-        sweep()
-        if errand.notes is not None:
-            write_notes(errand.notes)  # the kernel runs what they say
-        if errand.decides:
-            supersede(errand, waiting())
-        return Outcome(plan, observe(kernel))
+        return _unchanged(kernel, plan, errand)
     books = KeptBooks(
         errand,
         ran_before(plan.live),
@@ -99,6 +94,21 @@ def _with_errand(kernel: Kernel, plan: Plan, cpu_max: CpuMax, errand: Errand) ->
     )
     observation = apply_plan(kernel, plan, books)
     return Outcome(plan, observation, books.number, books.pending_now, tuple(books.problems))
+
+
+def _unchanged(kernel: Kernel, plan: Plan, errand: Errand) -> Outcome:
+    """The kernel runs what the notes say; what waits about it goes on waiting, or a person has decided."""
+    sweep()
+    old, notes, waits = waiting(), errand.notes, None
+    if old is not None and errand.within_ns is not None and old.is_about(plan.desired):
+        waits = replace(old, standing=(notes.standing if notes else None) or old.standing)
+        write_pending(waits)
+        notes = errand.notes_until_confirmed()
+    if notes is not None:
+        write_notes(notes)
+    if errand.decides:
+        supersede(errand, old)
+    return Outcome(plan, observe(kernel), pending=waits)
 
 
 def _ended(kernel: Kernel) -> Ejection:

@@ -13,10 +13,11 @@ from dataclasses import replace
 
 from schedctl import clock, paths, trying
 from schedctl.errors import HostError, SchedctlError, StateError
+from schedctl.history import BOOT_ENDED, Result, read_newest, set_result
 from schedctl.image.model import PolicyImage
 from schedctl.keep import settle
 from schedctl.kernel.protocol import Kernel
-from schedctl.lock import locked
+from schedctl.lock import LockHeldError, locked
 from schedctl.log import Priority, log
 from schedctl.observe import Observation
 from schedctl.pending import Pending, drop_unfounded, read_pending, write_pending
@@ -46,6 +47,16 @@ class Confirmation:
         self._runs: Identity | None = None
         self._settle_at: float | None = None
         self._not_before = 0.0
+
+    def begin(self) -> None:
+        """What waited when the machine went down waits no longer: nothing of ours has been attached since."""
+        with suppress(StateError, LockHeldError), locked(paths.lock_file(), self._lock_s):
+            self._read()
+            if self._pending is not None or self._damaged or self._kernel.sched_state().ours:
+                return
+            newest = read_newest()
+            if newest is not None and newest.result is Result.PENDING:
+                set_result(newest.number, Result.UNCONFIRMED, BOOT_ENDED)
 
     def look(self, observation: Observation) -> None:
         """Another policy than before has to prove itself anew; the lock is held."""
@@ -126,6 +137,8 @@ class Confirmation:
             if _shuts_down():
                 if unsettled_s is not None:
                     trying.clear_mark()
+                if pending is not None:
+                    set_result(pending.number, Result.UNCONFIRMED, BOOT_ENDED)
             elif pending is not None:
                 words = ["rollback", "--unconfirmed", str(pending.number)]
                 unit = self._timer.arm("unconfirmed", max(0.1, pending.left_s), words)

@@ -102,6 +102,7 @@ class Daemon:
     def run(self, tick_s: float | None) -> None:
         """Reconcile once, say READY, then once per batch of triggers; look at the state each tick."""
         try:
+            self._confirmation.begin()
             self._reconcile()
             self._sockets.open()
             notify.ready()
@@ -380,8 +381,9 @@ class Daemon:
         lines = [format_problem(problem) for problem in error.problems[:MAX_SHOWN]]
         hint = [f"hint: {error.hint}"] if error.hint else []
         first = error.problems[0] if error.problems else None
+        said = "not applied, what ran before still runs" if error.old_runs else "not applied"
         self._say(
-            "\n".join([f"not applied, what ran before still runs: {error.message}", *lines, *hint]),
+            "\n".join([f"{said}: {error.message}", *lines, *hint]),
             "rejected",
             Priority.ERROR,
             exit_code=error.exit_code,

@@ -153,6 +153,23 @@ def test_what_runs_already_is_decided_too(machine: Machine, words: list[str]) ->
     assert paths.standing_file().read_text() == "# mine\nprofile: one\n"
 
 
+def test_persist_of_what_waits_waits_too(machine: Machine) -> None:
+    machine("apply", "one")
+    machine("apply", "two", "--confirm-within", "30s")
+    found = machine("apply", "two", "--persist", "--confirm-within", "20s")
+    assert (found["changed"], found["pending"]["number"]) == (False, 2)
+    assert paths.standing_file().read_text() == "# mine\nprofile: one\n"
+    assert machine.noted() == Selected.profile("two")
+    assert machine("confirm")["exit"] == 0
+    assert paths.standing_file().read_text() == "# mine\nprofile: two\n"
+
+
+def test_persist_of_what_runs_for_good_waits_for_nobody(machine: Machine) -> None:
+    machine("apply", "two")
+    assert machine("apply", "two", "--persist", "--confirm-within", "20s")["pending"] is None
+    assert paths.standing_file().read_text() == "# mine\nprofile: two\n"
+
+
 def test_an_edit_whose_apply_was_killed_is_not_confirmed(machine: Machine, tmp_path: Path) -> None:
     machine("apply", "two")
     profile = tmp_path / "etc/schedctl/profiles/two.yaml"

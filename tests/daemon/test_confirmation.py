@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from schedctl import clock, history, paths, trying
-from schedctl.daemon import confirmation
+from schedctl.daemon import confirmation, loop
 from schedctl.daemon.triggers import Trigger
 from schedctl.ejections import Next, read_ejections
 from schedctl.history import Result
@@ -282,11 +282,32 @@ def test_a_machine_that_is_shut_down_while_a_confirmation_waits(
     times.run(lambda: apply(times, "other", 30))
     assert (trying.mark(), len(asked)) == (None, 1)
     assert len(times.timers.armed) == 1, "the command's own"
-    shutil.rmtree(paths.run_dir())
-    times.kernel.running = times.kernel.link = False
-    monkeypatch.setattr(clock, "boot_id", lambda: "the next boot")
+    assert said_of(2) == (Result.UNCONFIRMED, history.BOOT_ENDED)
+    next_boot(times, monkeypatch)
     assert times.run() == ["applied"], "and not held"
     assert times.level() == 6
+
+
+def test_a_power_cut_while_a_confirmation_waits(times: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    times.run(lambda: apply(times, "other", 30))
+    times.run()
+    assert said_of(2)[0] is Result.PENDING, "another daemon only"
+    next_boot(times, monkeypatch)
+    assert times.run() == ["held"]
+    assert said_of(2) == (Result.UNCONFIRMED, history.BOOT_ENDED)
+
+
+def said_of(number: int) -> tuple[Result, str]:
+    entry = history.read_history().entry(number)
+    assert entry is not None
+    return entry.result, entry.reason
+
+
+def next_boot(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree(paths.run_dir())
+    world.kernel.running = world.kernel.link = False
+    for where in (clock, loop):
+        monkeypatch.setattr(where, "boot_id", lambda: "the next boot")
 
 
 def test_state_that_cannot_be_written_attaches_nothing(times: World) -> None:

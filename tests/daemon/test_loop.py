@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from schedctl import paths
+from schedctl.books import KeptBooks
 from schedctl.daemon import loop
 from schedctl.daemon.loop import Daemon
 from schedctl.daemon.quota import GRACE_S
 from schedctl.daemon.triggers import Trigger, TriggerQueue
 from schedctl.ejections import Blame, Decision, Ejection, Ejections, Next, forget_ejections, write_ejections
+from schedctl.errors import StateError
 from schedctl.image.stats import ExitRecord, SchedStats
 from schedctl.image.task import Event, EventKind
 from schedctl.kernel.protocol import Quota
@@ -100,6 +102,25 @@ def test_a_refusal_of_the_kernel_is_tried_again_at_the_next_edit(world: World, c
 
     assert world.run(refuse, look) == ["applied", "rejected", "applied"]
     assert world.level() == 4
+
+
+def test_behind_a_swap_of_another_layout_it_does_not_say_that_the_old_policy_runs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: KeptBooks) -> None:
+        raise StateError("the disk is full")
+
+    def another_layout() -> Trigger:
+        kernel = world.kernel
+        kernel.installed = "b" * 64
+        kernel.slots[kernel.active] = bytes([99, 0, 0, 0]) + kernel.slots[kernel.active][4:]
+        monkeypatch.setattr(KeptBooks, "note", refuse)
+        return edit(5)
+
+    assert world.run(another_layout) == ["applied", "swapped", "rejected"]
+    said = "not applied: the disk is full; the installed scheduler runs now, with the new policy"
+    assert world.entries[2]["MESSAGE"] == said
+    assert world.level() == 5
 
 
 def test_after_sysrq_only_a_person_attaches(world: World) -> None:

@@ -133,6 +133,17 @@ def test_running_costs_virtual_time(
 
 
 @settings(max_examples=400)
+@given(u64s, u64s, u64s, u32s)
+def test_no_time_that_a_thread_ran_puts_it_further_off_than_a_lead(
+    math: ctypes.CDLL, vnow: int, vtime: int, ran_ns: int, weight: int
+) -> None:
+    """Whatever a clock that jumped says: from 208 days on the product wraps."""
+    charged = math.math_vtime_charge(vtime, ran_ns, weight)
+    assert charged == (vtime + ran_ns * 1024 % FULL // (weight or 1)) % FULL
+    assert (math.math_vtime_clamp(charged, vnow) - vnow + LAG) % FULL <= LAG + LEAD
+
+
+@settings(max_examples=400)
 @given(u64s, half | st.integers(-2 * LEAD, 2 * LEAD))
 def test_virtual_time_stays_near_the_queue(math: ctypes.CDLL, vnow: int, ahead: int) -> None:
     if ahead < LAG - FULL // 2 or ahead >= FULL // 2 - LEAD:
@@ -286,6 +297,14 @@ def test_utilization_rises_at_once_and_falls_slowly(
     assert average == (new if new > util else util - (util - new + 3) // 4)
     assert 0 <= average <= 1024
     assert math.math_perf_target(average) == min(average + average // 4, 1024)
+
+
+@settings(max_examples=400)
+@given(st.integers(0, 1024), u64s, u64s)
+def test_no_clock_makes_a_cpu_busier_than_wholly(
+    math: ctypes.CDLL, util: int, busy_ns: int, elapsed_ns: int
+) -> None:
+    assert 0 <= math.math_util_average(util, busy_ns, elapsed_ns) <= 1024
 
 
 @given(u64s, st.sampled_from(Subject), st.sampled_from((EQUAL, PREFIX, SUFFIX)), st.binary(max_size=40))
