@@ -3,7 +3,12 @@
 
 rt-app: `tasks` is a mapping; its threads have `run` or `runtime` and a `timer` with a `period`, or
 `dl-runtime`, `dl-period` and `dl-deadline`, all in µs. One with `phases` that have a `run` and a `timer` each
-is taken as its longest run each shortest period, which it never needs more than. SCHED_DEADLINE: tasks with
+is taken as its longest run each shortest period, which it never needs more than. Priorities of SCHED_FIFO
+are levels, equal ones equal levels: all that equals release counts against each other. That bounds every
+order among them that leaves no CPU idle, Linux' first come first served included (and the turns of SCHED_RR:
+a job waits for no more than all its equals' work), so what is proven holds; a miss is one of the worst order.
+Other policies are refused, also beside these: SCHED_OTHER is below all of them, nothing bounds it.
+SCHED_DEADLINE: tasks with
 the names of struct sched_attr, `sched_runtime`, `sched_deadline`, `sched_period`, in ns.
 """
 
