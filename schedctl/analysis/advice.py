@@ -16,8 +16,10 @@ from schedctl.analysis.text import duration
 from schedctl.quantity import format_duration
 
 MAX_CPUS = 64
-_STEPS = 10_000_000
+_STEPS = 2_000_000
 """All analyses together: each group takes some dozen."""
+_MORE_STEPS = 1_000_000
+"""For the number of CPUs, and for a pinning."""
 _LONGEST = 2**50
 Range = tuple[int, int]
 ANY: Mapping[str, Range] = {"runtime": (1, _LONGEST), "period": (1, _LONGEST)}
@@ -53,7 +55,8 @@ def advice(found: TaskSet, result: Analysis) -> tuple[str, ...]:
         return provable(run_tests(replace(found, cpus=cpus)), len(found.tasks))
 
     more = cpus_needed(found, fits_on, MAX_CPUS) if found.cpus > 1 else ()
-    return tuple(sentences(found, changes(found.tasks, groups, fits), result.verdict, more))
+    options = changes(found.tasks, groups, fits, fit=result.verdict is Verdict.SCHEDULABLE)
+    return tuple(sentences(found, options, result.verdict, more))
 
 
 def sentences(
@@ -86,7 +89,7 @@ def cpus_needed(found: TaskSet, fits_on: Callable[[int], bool], most: int) -> It
     least = -(-total_utilization(found.tasks) // found.supply.rate)
     if least > found.cpus:
         yield f"as it is, fewer than {least} CPUs cannot be enough"
-    with together(_STEPS):
+    with together(_MORE_STEPS):
         for cpus in range(max(least, found.cpus + 1), most + 1):
             if fits_on(cpus):
                 yield f"as it is, {cpus} CPUs are provably enough"
@@ -98,7 +101,8 @@ def pinning(found: TaskSet) -> Iterator[str]:
     if partition.why_not_several(found.tasks, found.cpus):
         return
     try:
-        bins, left = partition.first_fit(found.tasks, found.cpus, found.scheduler, found.supply)
+        with together(_MORE_STEPS):
+            bins, left = partition.first_fit(found.tasks, found.cpus, found.scheduler, found.supply)
     except GaveUpError:
         return
     if left is None:
@@ -111,14 +115,15 @@ def changes(
     fits: _Fits,
     *,
     proven: bool = True,
+    fit: bool | None = None,
     ranges: Mapping[str, Range] = ANY,
 ) -> Changes:
     """For each group of like tasks the largest wcet, the smallest period and how many there may be.
 
-    `ranges`: what can be written, in ns.
+    `fit`: whether they fit as they are, where that is known. `ranges`: what can be written, in ns.
     """
     verb = ("would" if proven else "could") + " fit with"
-    if fits(tasks):
+    if fits(tasks) if fit is None else fit:
         verb = "may have"
     found: list[Change] = []
     with together(_STEPS) as shared:
@@ -167,11 +172,18 @@ def _group_changes(
 
 def most_members(tasks: Sequence[Task], members: Sequence[int], fits: _Fits) -> int:
     """How many of these tasks the set can have and be schedulable; their number where none is too many."""
-    for kept in range(len(members), 0, -1):
+
+    def ok(kept: int) -> bool:
         left_out = set(members[kept:])
-        if fits([task for i, task in enumerate(tasks) if i not in left_out]):
-            return kept
-    return len(members)
+        return fits([task for i, task in enumerate(tasks) if i not in left_out])
+
+    if ok(len(members)) or not ok(1):
+        return len(members)
+    low, high = 1, len(members)  # who leaves interferes with nobody: fewer fit where more do
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if ok(middle) else (low, middle)
+    return low
 
 
 def largest_wcet(

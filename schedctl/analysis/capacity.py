@@ -27,7 +27,7 @@ def analyze(tasks: Sequence[Task], cpus: int, supply: Supply = DEDICATED) -> Tes
             detail += f" after {duration(task.jitter_ns)} of jitter" if task.jitter_ns else ""
             detail += f" against a deadline of {duration(task.deadline_ns)}"
             return result_of(NAME, Strength.NECESSARY, False, detail)
-        if task.utilization > 1:
+        if task.wcet_ns > task.period_ns:
             detail = f"{task.name} alone uses {share(task.utilization)} of a CPU"
             return result_of(NAME, Strength.NECESSARY, False, detail)
     return result_of(NAME, Strength.NECESSARY, True, f"utilization {out_of(used, most)}")

@@ -64,12 +64,21 @@ def hyperperiod(tasks: Sequence[Task], supply: Supply) -> int:
     return lcm(period, *(task.period_ns for task in tasks))
 
 
+def arrivals_of(tasks: Sequence[Task]) -> list[tuple[int, int, int]]:
+    """Work, period and jitter; of tasks that can arrive equally often, the work of all of them at once."""
+    work: dict[tuple[int, int], int] = {}
+    for task in tasks:
+        often = (task.period_ns, task.jitter_ns)
+        work[often] = work.get(often, 0) + task.wcet_ns
+    return [(wcet, *often) for often, wcet in work.items()]
+
+
 def busy_period(
     tasks: Sequence[Task], supply: Supply, blocking_ns: int, effort: Effort, limit: int | None = None
 ) -> int:
     """The longest one; ends early above `limit`."""
     time = supply.time_for(blocking_ns + sum(task.wcet_ns for task in tasks))
-    terms = [(task.wcet_ns, task.period_ns, task.jitter_ns) for task in tasks]
+    terms = arrivals_of(tasks)
     while limit is None or time <= limit:
         effort.spend(len(terms))
         work = blocking_ns + sum(-(-(time + jitter) // period) * wcet for wcet, period, jitter in terms)

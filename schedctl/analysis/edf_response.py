@@ -22,15 +22,17 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 from itertools import count
 
-from schedctl.analysis.demand import busy_period, hyperperiod
+from schedctl.analysis.demand import arrivals_of, busy_period, hyperperiod
 from schedctl.analysis.effort import Effort, GaveUpError
 from schedctl.analysis.model import (
     Task,
     TaskResult,
     TestResult,
+    against_rate,
+    kind_of,
+    kinds_of,
     not_applicable,
     response_result,
-    total_utilization,
 )
 from schedctl.analysis.response_time import strength_for
 from schedctl.analysis.supply import DEDICATED, Supply
@@ -49,7 +51,7 @@ class Order(Enum):
 def analyze(tasks: Sequence[Task], supply: Supply = DEDICATED) -> TestResult:
     """Response times of all tasks, levels aside; UNKNOWN where that would take too long."""
     strength = strength_for(tasks, supply)
-    if total_utilization(tasks) > supply.rate:
+    if against_rate(tasks, supply.rate) > 0:
         results = [TaskResult(task.name, None, task.deadline_ns) for task in tasks]
         return response_result(NAME, strength, results)
     effort = Effort()
@@ -70,15 +72,20 @@ def level_response_times(
     All together must not use more than the supply's rate. Raises GaveUpError.
     """
     everyone, limit = [*level, *above], None
-    if total_utilization(everyone) == supply.rate:  # the busy period may have no end, but it repeats
+    if against_rate(everyone, supply.rate) == 0:  # the busy period may have no end, but it repeats
         limit = hyperperiod(everyone, supply) + max(task.deadline_ns for task in level)
     busy = busy_period(everyone, supply, max(task.blocking_ns for task in level), effort, limit)
     busy = busy if limit is None else min(busy, limit)
-    return [_Jobs(task, level, above, supply, order, effort).worst(busy) for task in level]
+    kinds = kinds_of(level)
+    worst = {
+        kind_of(task): _Jobs(task, kinds, arrivals_of(above), supply, order, effort).worst(busy)
+        for task, _ in kinds
+    }
+    return [worst[kind_of(task)] for task in level]
 
 
 class _Jobs:
-    """The jobs of one task within the longest busy period of its level.
+    """The jobs of one task within the longest busy period of its level, whose tasks come by kind.
 
     A task's job number k arrives, at the earliest, at k T - J after the busy period has begun and is released
     then, or at 0.
@@ -87,14 +94,15 @@ class _Jobs:
     def __init__(
         self,
         task: Task,
-        level: Sequence[Task],
-        above: Sequence[Task],
+        level: Sequence[tuple[Task, int]],
+        above: Sequence[tuple[int, int, int]],
         supply: Supply,
         order: Order,
         effort: Effort,
     ) -> None:
-        self._task, self._level, self._supply, self._order, self._effort = task, level, supply, order, effort
-        self._above = [(other.wcet_ns, other.period_ns, other.jitter_ns) for other in above]
+        self._task, self._supply, self._order, self._effort = task, supply, order, effort
+        self._kinds, self._above = [other for other, _ in level], above
+        self._others = [(other, count - (other is task)) for other, count in level]
 
     def worst(self, busy_ns: int) -> int:
         return max(self._end(arrival) - arrival for arrival in self._arrivals(busy_ns))
@@ -104,7 +112,7 @@ class _Jobs:
         task, own = self._task, self._key_of(0)
         self._effort.spend((busy_ns + task.jitter_ns) // task.period_ns)
         found = set(range(-task.jitter_ns, busy_ns, task.period_ns))
-        for other in self._level:
+        for other in self._kinds:
             for job in count():
                 arrival = self._key(other, job) - own
                 if arrival >= busy_ns:
@@ -136,13 +144,13 @@ class _Jobs:
     def _end(self, arrival: int) -> int:
         """When the job that arrived then is complete, if the level has been busy since 0."""
         task, key = self._task, self._key_of(arrival)
-        before = [(other, self._jobs_before(other, key)) for other in self._level if other is not task]
-        terms = [(j.wcet_ns, j.period_ns, j.jitter_ns, jobs) for j, jobs in before if jobs]
-        blocking = max([task.blocking_ns, *(other.blocking_ns for other, jobs in before if jobs)])
+        before = [(other, nr, self._jobs_before(other, key)) for other, nr in self._others if nr]
+        terms = [(nr * j.wcet_ns, j.period_ns, j.jitter_ns, jobs) for j, nr, jobs in before if jobs]
+        blocking = max([task.blocking_ns, *(other.blocking_ns for other, _, jobs in before if jobs)])
         fixed = blocking + (1 + (arrival + task.jitter_ns) // task.period_ns) * task.wcet_ns
         time = self._supply.time_for(fixed + sum(t[0] for t in terms) + sum(t[0] for t in self._above))
         while True:
-            self._effort.spend(len(self._level) + len(self._above))
+            self._effort.spend(len(self._others) + len(self._above))
             work = fixed + sum(min(-(-(time + late) // period), n) * wcet for wcet, period, late, n in terms)
             work += sum(-(-(time + late) // period) * wcet for wcet, period, late in self._above)
             later = self._supply.time_for(work)

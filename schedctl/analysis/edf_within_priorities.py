@@ -22,9 +22,9 @@ from schedctl.analysis.model import (
     Task,
     TaskResult,
     TestResult,
+    against_rate,
     not_applicable,
     response_result,
-    total_utilization,
 )
 from schedctl.analysis.response_time import strength_for
 from schedctl.analysis.supply import DEDICATED, Supply
@@ -52,7 +52,7 @@ def response_times(tasks: Sequence[Task], supply: Supply, order: Order, effort: 
         own = [i for i, task in enumerate(tasks) if task.level == level]
         above = [task for task in tasks if task.level > level]
         members = [tasks[i] for i in own]
-        if total_utilization([*members, *above]) > supply.rate:
+        if against_rate([*members, *above], supply.rate) > 0:
             break
         found.update(zip(own, level_response_times(members, above, supply, order, effort), strict=True))
     return [found.get(i) for i in range(len(tasks))]

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from heapq import nlargest
+from operator import mul
 
 from schedctl.analysis.model import Task, TestResult
 from schedctl.analysis.supply import Supply
@@ -71,13 +72,18 @@ def taken(supply: Supply, window_ns: int) -> int:
     return window_ns - int(supply.within(window_ns))
 
 
-def interference(works: Sequence[int], cpus: int) -> int:
+def interference(works: Sequence[int], cpus: int, counts: Sequence[int] = ()) -> int:
     """How long these works can keep all CPUs from a job: the smallest y with sum min(W, y + 1) < m (y + 1).
+
+    `counts`: how many there are of each, where not one.
 
     Iterating y <- floor(sum min(W, y + 1) / m) gets there, in steps of 1 ns while m works are longer than y.
     The sum is the least over k of k (y + 1) and all but the k longest works; k < m decides.
     """
-    rest, bound = sum(works), sum(works) // cpus
+    rest = sum(map(mul, works, counts)) if counts else sum(works)
+    if counts:  # more than m - 1 of a kind are never left out
+        works = [work for work, nr in zip(works, counts, strict=True) for _ in range(min(nr, cpus - 1))]
+    bound = rest // cpus
     for k, longest in enumerate(nlargest(cpus - 1, works), 1):
         rest -= longest
         bound = min(bound, rest // (cpus - k))

@@ -8,12 +8,15 @@ arrival, so that a task's own jitter is part of its response time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from operator import attrgetter
 
 from schedctl.analysis.text import duration
+
+_BITS = 64
 
 
 class Strength(StrEnum):
@@ -119,9 +122,31 @@ def not_applicable(name: str, strength: Strength, reason: str) -> TestResult:
     return TestResult(name, strength, Verdict.UNKNOWN, f"does not apply: {reason}")
 
 
+Kind = tuple[int | bool, ...]
+kind_of: Callable[[Task], Kind] = attrgetter(
+    "wcet_ns", "period_ns", "deadline_ns", "jitter_ns", "blocking_ns", "level", "locks"
+)
+"""All but the name."""
+
+
+def kinds_of(tasks: Iterable[Task]) -> list[tuple[Task, int]]:
+    """Tasks that differ in their names alone, as the first of them, and how many there are.
+
+    In the order of the set. What bounds one of them bounds each: threads of a class are looked at once.
+    """
+    kinds: dict[Kind, tuple[Task, int]] = {}
+    for task in tasks:
+        first, count = kinds.get(kind_of(task), (task, 0))
+        kinds[kind_of(task)] = first, count + 1
+    return list(kinds.values())
+
+
 def total_utilization(tasks: Iterable[Task]) -> Fraction:
     """The exact sum, by halves: the denominators of 1,000 unrelated periods grow long."""
-    sums = [(task.wcet_ns, task.period_ns) for task in tasks] or [(0, 1)]
+    work: dict[int, int] = {}
+    for task in tasks:
+        work[task.period_ns] = work.get(task.period_ns, 0) + task.wcet_ns
+    sums = [(wcet, period) for period, wcet in work.items()] or [(0, 1)]
     while len(sums) > 1:
         pairs = [_add(sums[i], sums[i + 1]) for i in range(0, len(sums) - 1, 2)]
         sums = pairs + sums[len(pairs) * 2 :]
@@ -132,6 +157,22 @@ def _add(a: tuple[int, int], b: tuple[int, int]) -> tuple[int, int]:
     if a[1] == b[1]:
         return a[0] + b[0], a[1]
     return a[0] * b[1] + b[0] * a[1], a[1] * b[1]
+
+
+def against_rate(tasks: Sequence[Task], rate: Fraction) -> int:
+    """-1, 0 or 1: the tasks use less than this rate, as much, or more. Exact.
+
+    In binary fractions, each rounded down, so that the sum is off by less than one per task; what is closer
+    than that is compared exactly.
+    """
+    used = sum((task.wcet_ns << _BITS) // task.period_ns for task in tasks)
+    most = (rate.numerator << _BITS) // rate.denominator
+    if used > most:
+        return 1
+    if used + len(tasks) < most:
+        return -1
+    exact = total_utilization(tasks)
+    return (exact > rate) - (exact < rate)
 
 
 def by_urgency(tasks: Sequence[Task]) -> list[Task]:

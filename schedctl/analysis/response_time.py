@@ -18,16 +18,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from schedctl.analysis.demand import hyperperiod
+from schedctl.analysis.demand import arrivals_of, hyperperiod
 from schedctl.analysis.effort import MAX_STEPS, Effort, GaveUpError
 from schedctl.analysis.model import (
+    Kind,
     Strength,
     Task,
     TaskResult,
     TestResult,
+    against_rate,
+    kind_of,
     not_applicable,
     response_result,
-    total_utilization,
 )
 from schedctl.analysis.supply import DEDICATED, Supply
 
@@ -62,14 +64,19 @@ def response_times(tasks: Sequence[Task], supply: Supply, effort: Effort) -> lis
         while end < len(order) and tasks[order[end]].level == tasks[order[start]].level:
             end += 1
         group = [tasks[i] for i in order[:end]]
-        used = total_utilization(group)
+        against = against_rate(group, supply.rate)
+        if against > 0:
+            break
+        alike: dict[Kind, int] = {}
         for place in range(start, end):
-            others = group[:place] + group[place + 1 :]
-            if used <= supply.rate:
-                window = _Window(tasks[order[place]], others, supply, effort, reached)
-                found[order[place]] = _worst(window, used == supply.rate)
+            task = group[place]
+            if kind_of(task) not in alike:
+                others = group[:place] + group[place + 1 :]
+                window = _Window(task, others, supply, effort, reached)
+                alike[kind_of(task)] = _worst(window, against == 0)
                 if start + 1 == end:
                     reached = window.unblocked_ns
+            found[order[place]] = alike[kind_of(task)]
         start = end
     return found
 
@@ -102,7 +109,7 @@ class _Window:
         self, task: Task, others: Sequence[Task], supply: Supply, effort: Effort, reached_ns: int
     ) -> None:
         self.task, self.others, self.supply, self._effort = task, others, supply, effort
-        self._terms = [(other.wcet_ns, other.period_ns, other.jitter_ns) for other in others]
+        self._terms = arrivals_of(others)
         self._least_ns = max(reached_ns, supply.time_for(sum(wcet for wcet, _, _ in self._terms)))
         used = sum((wcet << _BITS) // period for wcet, period, _ in self._terms)
         # at least what the supply leaves to the task, rounded up: others use at least `used`

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from random import Random
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -26,9 +27,11 @@ from schedctl.analysis import (
     qpa,
     response_time,
 )
+from schedctl.analysis.admission import analyze_profile, profile_changes, profile_cpus
+from schedctl.analysis.advice import sentences
 from schedctl.analysis.demand import hyperperiod
 from schedctl.analysis.effort import Effort, GaveUpError, together
-from schedctl.analysis.global_model import workload
+from schedctl.analysis.global_model import interference, workload
 from schedctl.analysis.model import (
     Placement,
     Scheduler,
@@ -36,11 +39,13 @@ from schedctl.analysis.model import (
     Task,
     TestResult,
     Verdict,
+    against_rate,
     total_utilization,
 )
 from schedctl.analysis.partition import assignment_text, first_fit
 from schedctl.analysis.report import TaskSet, decide, run_tests
 from schedctl.analysis.supply import DEDICATED, BoundedDelay, Periodic
+from tests.analysis.profiles import classes, profile
 from tests.analysis.sets import constrained, random_tasks, small_tasks, tasks_of
 
 EDF, FIXED = Scheduler.EDF, Scheduler.FIXED_PRIORITY
@@ -279,3 +284,63 @@ def test_what_carries_in_has_run_for_a_unit() -> None:
 def test_the_hyperperiod_contains_the_supply_s() -> None:
     assert hyperperiod(SET, DEDICATED) == 15
     assert hyperperiod(SET, Periodic(4, 2)) == 60
+
+
+def test_threads_of_a_class_cost_as_much_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps do not depend on how many they are; all of them are counted."""
+    spent = 0
+    spend = Effort.spend
+
+    def counted(effort: Effort, steps: int) -> None:
+        nonlocal spent
+        spent += steps
+        spend(effort, steps)
+
+    monkeypatch.setattr(Effort, "spend", counted)
+    for placement, cpus in ((Placement.UNIPROCESSOR, 1), (Placement.GLOBAL, 4)):
+        costs = []
+        for nr in (10, 1000):
+            tasks = [Task(f"t{i}", 100, 2_000_000, 2_000_000, 0, 0, 5) for i in range(nr)]
+            spent = 0
+            if placement is Placement.UNIPROCESSOR:
+                results = [edf_within_priorities.analyze(tasks), response_time.analyze(tasks)]
+            else:
+                results = [bertogna_cirinei.analyze(tasks, cpus, scheduler) for scheduler in Scheduler]
+            assert all(result.verdict is Verdict.SCHEDULABLE for result in results)
+            assert {len({task.response_time_ns for task in result.tasks}) for result in results} == {1}
+            costs.append(spent)
+        assert costs[1] <= 2 * costs[0] < 1000
+
+
+@pytest.mark.parametrize("cpus", [1, 4])
+@pytest.mark.parametrize("scheduler", list(Scheduler))
+@pytest.mark.parametrize("runtime", ["1ms", "100us"])
+def test_a_profile_of_a_thousand_threads(cpus: int, scheduler: Scheduler, runtime: str) -> None:
+    """With what would help: in seconds of CPU time, and a large part of them is left."""
+    order = f"policy: {{order: {scheduler.value}}}\n"
+    row = f"level: %d, period: %dms, runtime: {runtime}, threads: 200"
+    several = classes(**{f"c{i}": row % (3 + i % 3, 300 + 70 * i) for i in range(5)})
+    one = classes(w=f"level: 5, period: 400ms, runtime: {runtime}, threads: 1000")
+    for text in (one, several):
+        before = process_time()
+        found = analyze_profile(profile(order + text, (cpus,)))
+        options, more = profile_changes(found.domain), profile_cpus(found.domain)
+        told = [*sentences(found.domain.found, options, found.verdict, more)]
+        assert told
+        assert process_time() - before < 4
+
+
+@given(st.lists(st.tuples(works, st.integers(1, 5)), max_size=5), st.integers(1, 4))
+def test_interference_of_several_alike(parts: list[tuple[int, int]], cpus: int) -> None:
+    each = [work for work, nr in parts for _ in range(nr)]
+    counts = [nr for _, nr in parts]
+    assert interference([work for work, _ in parts], cpus, counts) == interference(each, cpus)
+
+
+@given(small_tasks(ties=True), st.fractions(Fraction(1, 9), Fraction(1), max_denominator=9))
+def test_utilization_against_a_rate(tasks: list[Task], rate: Fraction) -> None:
+    exact = sum((task.utilization for task in tasks), Fraction(0))
+    assert against_rate(tasks, rate) == (exact > rate) - (exact < rate)
+    assert against_rate(tasks, exact) == 0
+    assert against_rate(tasks, exact - Fraction(1, 10**30)) == 1
+    assert against_rate(tasks, exact + Fraction(1, 10**30)) == -1
