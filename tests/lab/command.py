@@ -27,6 +27,9 @@ def _file(word: str) -> Path:
 def _parser(name: str, description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"tests/lab/{name}", description=description)
     parser.add_argument("--smp", type=int, default=2, metavar="N", help="virtual CPUs (2)")
+    parser.add_argument(
+        "--possible", type=int, default=0, metavar="N", help="so many CPUs, all but --smp offline"
+    )
     parser.add_argument("--numa", type=int, default=1, metavar="N", help="NUMA nodes (1)")
     parser.add_argument("--icount", action="store_true", help="guest time follows executed instructions")
     parser.add_argument("--kernel", choices=("standard", "cloud"), default="standard")
@@ -41,7 +44,9 @@ def _parse(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, Config]
     args = parser.parse_args()
     if not 1 <= args.numa <= args.smp:
         parser.error("--numa must be from 1 to the number of CPUs")
-    return args, Config(args.smp, args.numa, args.icount, args.kernel, args.append)
+    if args.possible and not (args.numa == 1 and args.smp <= args.possible):
+        parser.error("--possible must be at least the number of CPUs, on one node")
+    return args, Config(args.smp, args.numa, args.icount, args.kernel, args.append, args.possible)
 
 
 def _end(number: int, _frame: object) -> None:

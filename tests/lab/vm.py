@@ -60,6 +60,7 @@ class Config:
     icount: bool = False
     kernel: Kernel = "standard"
     append: str = ""
+    possible: int = 0  # CPUs that the kernel could bring up; 0: no more than smp
 
 
 def cache() -> Path:
@@ -129,6 +130,12 @@ def _numa_args(config: Config, memory_mib: int) -> list[str]:
     return args
 
 
+def _command_line(config: Config) -> str:
+    """CPUs beyond smp stay offline: those not plugged in are possible ones only under a known hypervisor."""
+    limit = f"maxcpus={config.smp}" if config.possible else ""
+    return " ".join(words for words in (APPEND, limit, config.append) if words)
+
+
 def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -179,7 +186,7 @@ class VM:
         config, inside, memory_mib = self.config, f"/lab/{self._folder.name}", 2048
         argv = ["chroot", str(qemu), "qemu-system-x86_64", "-accel", "tcg,thread=single"]
         argv += ["-icount", "shift=1,sleep=off"] if config.icount else []
-        argv += ["-cpu", "max", "-smp", str(config.smp), "-m", f"{memory_mib}M"]
+        argv += ["-cpu", "max", "-smp", str(config.possible or config.smp), "-m", f"{memory_mib}M"]
         argv += _numa_args(config, memory_mib)
         argv += ["-kernel", f"{inside}/vmlinuz", "-initrd", f"{inside}/initrd.gz"]
         argv += ["-drive", f"file={inside}/root.img,format=raw,if=virtio,snapshot=on,cache=unsafe"]
@@ -190,7 +197,7 @@ class VM:
             argv += ["-chardev", f"socket,id=terminal,path={inside}/terminal,server=on,wait=off"]
             argv += ["-device", "virtconsole,chardev=terminal"]
         argv += ["-nodefaults", "-display", "none", "-no-reboot"]
-        argv += ["-serial", f"file:{inside}/console", "-append", f"{APPEND} {config.append}".strip()]
+        argv += ["-serial", f"file:{inside}/console", "-append", _command_line(config)]
         with (self._folder / "qemu.log").open("wb") as log:
             self._process = subprocess.Popen(
                 argv,
