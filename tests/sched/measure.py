@@ -10,6 +10,16 @@ from tests.conftest import Guest
 
 JOB_ITERATIONS = 10_000_000
 PIN = "/sys/fs/bpf/schedctl/maps/task_ctxs"
+# A thread that never sleeps, and beside it half a millisecond of work each 5 ms on the same level.
+SPIN, NEAR = "spin:0:0:0", "near:5000:5000:50000"
+NEIGHBORS = """
+schedctl: 1
+name: lab
+policy: {order: edf}
+classes:
+  spin: {match: [{comm: spin}], level: 7, period: 3ms, VALUE}
+  near: {match: [{comm: near}], level: 7, period: 5ms}
+"""
 
 
 def finish_order(guest: Guest, jobs: str, cpu: int = 0, cgroup: str = "") -> list[str]:

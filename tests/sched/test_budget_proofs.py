@@ -8,23 +8,13 @@ from fractions import Fraction
 
 from tests.conftest import Guest
 from tests.proof import proof
-from tests.sched.measure import cpu_time, finish_order, jobs, wakeup_ns
+from tests.sched.measure import NEAR, NEIGHBORS, SPIN, cpu_time, finish_order, jobs, wakeup_ns
 
 MS = 1_000_000
-SPIN, NEAR = "spin:0:0:0", "near:5000:5000:50000"
-NEIGHBORS = """
-schedctl: 1
-name: lab
-policy: {order: edf}
-classes:
-  spin: {match: [{comm: spin}], level: 7, period: 3ms, VALUE}
-  near: {match: [{comm: near}], level: 7, period: 5ms}
-"""
 OVERRUN = NEIGHBORS.replace("VALUE", "deadline: 1ms, runtime: 300us, overrun: VALUE")
 
 
 def neighbor_is_never_late(guest: Guest) -> None:
-    """Half a millisecond of work each 5 ms, beside a thread of the same level that never sleeps."""
     near = jobs(guest, 2, SPIN, NEAR)["near"]
     assert near.jobs >= 390
     assert not near.late, near
