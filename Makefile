@@ -187,7 +187,7 @@ fresh: host-lab ## all set-up and check-fast once more, inside a bare Debian 12
 	@tests/build/fresh
 
 # A part of it: BENCH='--contenders schedctl,fifo --workloads wake --rounds 2'.
-bench: host-bench build ## beside other schedulers, about 25 minutes (and to build those); BENCH=OPTIONS
+bench: host-bench build ## beside other schedulers, about 40 minutes (and to build those); BENCH=OPTIONS
 	@$(LAB)
 	@tests/bench/run $(BENCH)
 	@$(if $(BENCH),$(VENV)/bin/python -m tests.bench.page build/bench.json,$(MAKE) docs-bench)

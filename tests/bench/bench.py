@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The rounds: contenders in turn, each with every workload, in one boot, or more rounds in another."""
+"""The rounds: contenders in turn, each with every workload, all in one boot."""
 
 from __future__ import annotations
 
@@ -9,20 +9,27 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.bench import budgets, contenders, cost, workloads
 from tests.bench import compile as compiler
-from tests.bench import contenders, cost, workloads
 from tests.bench.contenders import Contender, NotAttachedError
-from tests.bench.raw import RAW, late_us, load, save
+from tests.bench.raw import RAW, late_us, save
+from tests.bench.spent import US
 from tests.bench.workloads import RefusedError, Workload
+from tests.conftest import Guest
 from tests.lab.vm import VM, Config, VMDiedError, bootstrap, slot
 from tests.sched.programs import ROOT, build
 
 ROUNDS = 5
+# Whose throughput is compared with what was aimed at.
+REPEATED = ("default", US)
 PART = ROOT / "build" / "bench.json"
-CONFIG = Config(smp=1, icount=True, append="lab.idle")
+# Times of one CPU can be compared; but only where there could be another one does the kernel have a CPU
+# chosen at each wake-up, and do threads wait in the queues that CPUs share.
+CONFIG = Config(smp=1, icount=True, append="lab.idle", possible=2)
 # A contender that could not be attached twice is not tried again; another's scheduler that takes long comes
 # less often.
 MAX_FAILURES = 2
@@ -42,34 +49,63 @@ class Progress:
         self._done += 1
         self.say(f"{100 * self._done // max(1, self._steps):3d} %  {text}")
 
+    def minutes(self) -> int:
+        return round((time.monotonic() - self._began) / 60)
+
     def say(self, text: str) -> None:
         print(f"bench: {time.monotonic() - self._began:5.0f} s  {text}", file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What one contender does while it is attached once."""
+
+    contender: Contender
+    workloads: Sequence[Workload]
+    seed: int  # the round's number
+    is_first: bool  # of the contender in this round
+
+
+def sessions(able: Sequence[Contender], chosen: Sequence[Workload], seed: int) -> Iterator[Session]:
+    """One round: all contenders, then the REPEATED ones as often as a workload wants samples.
+
+    Forwards and backwards in turn, in the next round the other way round: nobody always follows the same one.
+    """
+    for nr in range(max((w.samples for w in chosen), default=1)):
+        for contender in able if (seed + nr) % 2 else able[::-1]:
+            if nr and contender.name not in REPEATED:
+                continue
+            its_own = [w for w in chosen if nr < w.samples and (w.kind == "wake" or not contender.only_wake)]
+            if its_own or (not nr and contender.name == US):  # the budgets are measured under ours
+                yield Session(contender, its_own, seed, nr == 0)
 
 
 class Bench:
     """One boot. `raw` is what will be stored; it grows sample by sample."""
 
-    def __init__(self, vm: VM, raw: dict[str, Any], progress: Progress) -> None:
+    def __init__(self, vm: VM, raw: dict[str, Any], progress: Progress, costs: bool, overruns: bool) -> None:
         self.vm = vm
+        self.guest = Guest(vm)
         self.raw = raw
         self.progress = progress
+        self._costs = costs
+        self._overruns = budgets.OVERRUNS if overruns else ()
         self._failures: dict[str, int] = {}
         self._slow: set[str] = set()
 
     def prepare(self) -> None:
         for name in workloads.PROGRAMS:
             self.vm.put(f"/root/{name}", build(name, workloads.LOAD))
-        for profile in contenders.PROFILES.values():
-            self.vm.put(f"/root/{profile.name}", profile)
         self.vm.put("/root/compiled.c", compiler.source())
+        self.guest.status()  # waits until the guest's Python has started
         self.vm.sh(workloads.WARM_UP, timeout=300)
-        kernel = self.vm.sh("uname -r").strip()
-        if self.raw["kernel"] not in ("", kernel):
-            raise SystemExit(f"tests/bench/run: the stored rounds are of Linux {self.raw['kernel']}")
-        self.raw["kernel"] = kernel
+        self.raw["kernel"] = self.vm.sh("uname -r").strip()
+        assert self.vm.sh("cat /sys/devices/system/cpu/online").strip() == "0"
+        cpus = self.vm.sh("cat /sys/devices/system/cpu/possible").strip()
+        assert cpus == f"0-{CONFIG.possible - 1}", cpus
 
-    def session(self, contender: Contender, chosen: Sequence[Workload], seed: int, costs: bool) -> None:
-        """All of one contender in one round."""
+    def session(self, session: Session) -> None:
+        contender, seed = session.contender, session.seed
         if self._failures.get(contender.name, 0) >= MAX_FAILURES:
             return
         if contender.name in self._slow and seed > SLOW_ROUNDS:
@@ -80,28 +116,35 @@ class Bench:
                 self.progress.say(f"round {seed}: {contender.name} is attached")
                 if contender.program and time.monotonic() - began > SLOW_S:
                     self._slow.add(contender.name)
-                for workload in chosen:
-                    self._sample(contender, workload, seed)
-                for workload in chosen if costs else ():
-                    if workload.name in cost.WORKLOADS:
-                        self._cost(contender, workload, seed)
+                self._all_of(session)
         except NotAttachedError as error:
             failed = MAX_FAILURES if time.monotonic() - began > SLOW_S else 1
             self._failures[contender.name] = self._failures.get(contender.name, 0) + failed
             self._refuse(contender, "attach", seed, str(error))
 
+    def _all_of(self, session: Session) -> None:
+        contender, seed = session.contender, session.seed
+        for workload in session.workloads:
+            self._sample(contender, workload, seed)
+        if not session.is_first:
+            return
+        if self._costs and contender.name in cost.MEASURED and seed <= cost.ROUNDS:
+            for workload in session.workloads:
+                if workload.name in cost.WORKLOADS:
+                    self._cost(contender, workload, seed)
+        for overrun in self._overruns if contender.name == US else ():
+            self._budget(contender, overrun, seed)
+
     @contextmanager
     def _attached(self, contender: Contender) -> Iterator[None]:
         try:
-            contenders.attach(self.vm, contender)
+            contenders.attach(self.guest, contender)
             yield
         finally:
             if self.vm.alive():
-                contenders.detach(self.vm, contender)
+                contenders.detach(self.guest, contender)
 
     def _sample(self, contender: Contender, workload: Workload, seed: int) -> None:
-        if contender.only_wake and workload.kind != "wake":
-            return
         try:
             result = workloads.sample(self.vm, contender, workload, seed)
         except RefusedError as error:
@@ -122,6 +165,18 @@ class Bench:
         self.raw["costs"].append({"contender": contender.name, "round": seed, **result})
         total = sum(callback["ns"] for callback in result["callbacks"].values())
         self.progress.say(f"{contender.name} {workload.name}: {total / 1e6:.1f} ms in callbacks")
+
+    def _budget(self, contender: Contender, overrun: str, seed: int) -> None:
+        try:
+            result = budgets.measure(self.guest, overrun)
+        except AssertionError as error:
+            self._refuse(contender, f"overrun: {overrun}", seed, str(error).splitlines()[0])
+            return
+        self.raw["budgets"].append({"round": seed, **result})
+        used, misses = budgets.used(result), result["misses"]
+        self.progress.say(
+            f"{contender.name} {overrun}: {used:.1f} % of the budget, {misses} misses beside it"
+        )
 
     def _refuse(self, contender: Contender, what: str, seed: int, reason: str) -> None:
         self.progress.say(f"REFUSED {contender.name} {what}: {reason}")
@@ -144,19 +199,20 @@ def _arguments(description: str | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests/bench/run", description=description)
     parser.add_argument("--contenders", type=_words, default=[], metavar="A,B", help="of these only")
     parser.add_argument(
-        "--workloads", type=_words, default=[], metavar="A,B", help="kinds (wake, hackbench, ...) or names"
+        "--workloads",
+        type=_words,
+        default=[],
+        metavar="A,B",
+        help="kinds (wake, hackbench, spawn, compile, budget) or names",
     )
     parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help=f"({ROUNDS})")
-    parser.add_argument(
-        "--add", action="store_true", help="to the stored rounds, in another boot; of the same scheduler"
-    )
     parser.add_argument("--no-cost", action="store_true", help="without the cost of each callback")
     parser.add_argument("--out", type=Path, metavar="FILE", help="see above")
     args = parser.parse_args()
     if args.rounds < 1:
         parser.error("--rounds must be 1 or more")
     is_whole = not (args.contenders or args.workloads or args.no_cost or args.rounds < ROUNDS)
-    args.out = args.out or (RAW if is_whole or args.add else PART)
+    args.out = args.out or (RAW if is_whole else PART)
     return args
 
 
@@ -191,6 +247,10 @@ def _head(found: Sequence[Contender], rounds: int) -> dict[str, Any]:
         "compiler": f"gcc {compiler.version()}",
         "rounds": rounds,
         "boots": 1,
+        "possible": CONFIG.possible,
+        "minutes": 0,
+        "throughput_samples": workloads.THROUGHPUT_SAMPLES,
+        "order": "forwards and backwards in turn",
         "wake_ups": workloads.WAKE_UPS,
         "spawns": workloads.SPAWNS,
         "compiles": workloads.COMPILES,
@@ -199,44 +259,32 @@ def _head(found: Sequence[Contender], rounds: int) -> dict[str, Any]:
         ],
         "samples": [],
         "costs": [],
+        "budgets": [],
         "refused": [],
     }
-
-
-def _continued(path: Path, rounds: int) -> dict[str, Any]:
-    """The stored results, with room for more rounds of what was measured."""
-    raw = load(path)
-    measured = raw["commit"].removesuffix("+")
-    if raw["commit"] != measured or _git(
-        "diff", "--stat", measured, "--", "bpf", "schedctl", "tests/bench/load"
-    ):
-        raise SystemExit(f"tests/bench/run: {path} is of another scheduler than this one: {raw['commit']}")
-    done = max(sample["round"] for sample in raw["samples"])
-    return raw | {"rounds": done + rounds, "boots": raw["boots"] + 1}
 
 
 def main(description: str | None) -> int:
     args = _arguments(description)
     chosen = workloads.select(args.workloads)
-    if not chosen:
+    overruns = not args.workloads or budgets.KIND in args.workloads
+    if not chosen and not overruns:
         raise SystemExit("tests/bench/run: no such workload")
     found = _contenders(args.contenders)
     able = [c for c in found if not c.missing]
-    raw = _continued(args.out, args.rounds) if args.add else _head(found, args.rounds)
-    seeds = range(raw["rounds"] - args.rounds + 1, raw["rounds"] + 1)
-    samples = sum(w.kind == "wake" or not c.only_wake for c in able for w in chosen)
-    progress = Progress(samples * args.rounds)
+    raw = _head(found, args.rounds)
+    todo = [s for seed in range(1, args.rounds + 1) for s in sessions(able, chosen, seed)]
+    progress = Progress(sum(len(session.workloads) for session in todo))
     copies = [*(c.program for c in able if c.program), *compiler.compiler()]
     try:
         with slot(), VM(CONFIG, copies) as vm:
-            bench = Bench(vm, raw, progress)
+            bench = Bench(vm, raw, progress, not args.no_cost, overruns)
             progress.say("booted")
             bench.prepare()
-            for seed in seeds:
-                for contender in able:
-                    costs = not args.no_cost and contender.name in cost.MEASURED and seed <= cost.ROUNDS
-                    bench.session(contender, chosen, seed, costs)
-                    save(raw, args.out)
+            for session in todo:
+                bench.session(session)
+                raw["minutes"] = progress.minutes()
+                save(raw, args.out)
     except VMDiedError as error:
         progress.say(f"the machine died: {error}")
         progress.say(f"what was measured until then is in {args.out}")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tests.conftest import Guest
 from tests.lab.vm import VM, VMTimeoutError
 
 HERE = Path(__file__).parent
@@ -87,14 +88,16 @@ def state(vm: VM) -> str:
     return vm.sh(STATE).strip()
 
 
-def attach(vm: VM, contender: Contender) -> None:
+def attach(guest: Guest, contender: Contender) -> None:
     """Until the kernel says that it is attached; raises NotAttachedError."""
+    vm = guest.vm
     if not state(vm).startswith("disabled"):
         raise NotAttachedError(f"another one is left: {state(vm)}")
     if contender.name in PROFILES:
-        result = vm.run(f"schedctl apply /root/{PROFILES[contender.name].name} 2>&1", timeout=ATTACH_S)
-        if result.status:
-            raise NotAttachedError(result.stdout.strip())
+        try:
+            guest.apply(PROFILES[contender.name].read_text())
+        except AssertionError as error:
+            raise NotAttachedError(str(error)) from None
     elif contender.program:
         program = f"/root/{contender.program.name}"
         try:
@@ -109,10 +112,11 @@ def attach(vm: VM, contender: Contender) -> None:
         raise NotAttachedError(_last_words(vm, contender))
 
 
-def detach(vm: VM, contender: Contender) -> None:
+def detach(guest: Guest, contender: Contender) -> None:
     """The kernel's own scheduler runs afterwards, whatever became of the contender."""
+    vm = guest.vm
     if contender.name in PROFILES:
-        vm.run("schedctl detach", timeout=ATTACH_S)
+        guest.schedctl("detach")
     elif contender.program:
         vm.run("kill -INT $(cat /root/peer.pid)", timeout=ATTACH_S)
         vm.run(f"n=0; until grep -q disabled {SCX}/state || [ $n = 100 ]; do sleep 0.1; n=$((n + 1)); done")

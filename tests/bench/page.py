@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.bench import budgets
 from tests.bench.cost import NS_PER_INSTRUCTION
-from tests.bench.raw import RAW, Row, Spread, load, rows
+from tests.bench.raw import RAW, Row, load, rows
 from tests.bench.spent import US, wake_up
 from tests.bench.spent import throughput as throughput_spent
-from tests.bench.text import table
+from tests.bench.text import cell, number, table
 
 PLOTS = ("wake-2ms", "wake-1ms", "throughput", "cost")
 HEAD = """# Benchmarks
@@ -26,10 +27,16 @@ best is [listed](#where-we-lose), by a script.
 """
 METHOD = """## Method
 
-* A virtual machine with one CPU (boots: {boots}), in QEMU's emulation under `-icount shift=1,sleep=off`: the
-  guest's clock follows the instructions that it executes, 2 ns each, whatever the host does meanwhile.
-* Rounds: {rounds}. In each every contender in turn is attached, measured with every workload, and
-  detached. Each figure is the median over the rounds; in parentheses the lowest and the highest.
+* A virtual machine with one CPU online of {possible} possible (boots: {boots}), in QEMU's emulation under
+  `-icount shift=1,sleep=off`: the guest's clock follows the instructions that it executes, 2 ns each,
+  whatever the host does meanwhile.
+* In each round every contender in turn is attached, measured with every workload, and detached. Samples of
+  hackbench and spawn per round: {throughput_samples} of the default scheduler and of schedctl, each in a
+  session of its own, and one of the others. Order of the contenders: {order}. Each figure is the median over
+  all samples; in parentheses the lowest and the highest.
+* Per cent of the default scheduler's are the median of the ratios within each round, of the medians of the
+  round's samples, because the time for the same work changes with the state of the machine; in parentheses
+  the lowest and the highest of these ratios.
 * What the kernel says is attached (`state`, `root/ops`, `enable_seq`) is read before and after each
   sample; where that is not the contender, or changed, the sample is refused and listed above.
 * **Wake-up**: a thread sleeps for half to one and a half of its period, at random with the same seed for
@@ -52,8 +59,10 @@ measurement adds; what the kernel does around the callbacks is not in it.
 """
 LIMITS = """## Limits
 
-* One emulated CPU. Nothing here says how schedctl or another chooses among CPUs, migrates, or scales;
-  most of these schedulers were made for machines where that is what matters.
+* One emulated CPU. Where more than one is possible, wake-ups look for a CPU and threads wait in the queues
+  that CPUs share, as elsewhere, but there is no other CPU to find. Nothing here says how schedctl or another
+  chooses among CPUs, migrates, or scales; most of these schedulers were made for machines where that is what
+  matters.
 * Time is instructions. A cache miss, a mispredicted branch and a locked operation cost as much as an
   addition: ratios of latencies hold where the number of instructions decides, not as microseconds of a
   real machine.
@@ -65,19 +74,6 @@ LIMITS = """## Limits
 """
 
 
-def _number(value: float, unit: str) -> str:
-    if unit == "s":
-        return f"{value:.3f}"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
-
-
-def _cell(spread: Spread | None, unit: str) -> str:
-    if not spread:
-        return "-"
-    low, high = _number(spread.low, unit), _number(spread.high, unit)
-    return f"{_number(spread.median, unit)} ({low} to {high})"
-
-
 def _names(raw: dict[str, Any], found: Sequence[Row]) -> list[str]:
     """The contenders that have at least one of the figures."""
     return [c["name"] for c in raw["contenders"] if any(c["name"] in row.values for row in found)]
@@ -87,31 +83,45 @@ def _label(name: str) -> str:
     return f"**{name}**" if name == US else name
 
 
-def _rounds(raw: dict[str, Any]) -> dict[str, int]:
-    """In how many rounds each contender has a sample."""
-    seen: dict[str, set[int]] = {}
+def rounds(raw: dict[str, Any]) -> str:
+    """How many rounds, and samples where these are more, each contender has of each kind of workload."""
+    seen: dict[str, dict[str, dict[str, list[int]]]] = {}
     for sample in raw["samples"]:
-        seen.setdefault(sample["contender"], set()).add(sample["round"])
-    return {name: len(rounds_of) for name, rounds_of in seen.items()}
+        kind = sample["workload"].split("-")[0]
+        by_workload = seen.setdefault(sample["contender"], {}).setdefault(kind, {})
+        by_workload.setdefault(sample["workload"], []).append(sample["round"])
+    kinds = list(dict.fromkeys(kind for by_kind in seen.values() for kind in by_kind))
+
+    def lines() -> Iterator[Sequence[str]]:
+        for name in (c["name"] for c in raw["contenders"] if c["name"] in seen):
+            # the rounds of wake-2ms-1, wake-2ms-4, ... are the same ones unless a sample was refused
+            counts = [[_count(nrs) for nrs in seen[name].get(kind, {}).values()] for kind in kinds]
+            yield [_label(name), *(", ".join(dict.fromkeys(texts)) or "-" for texts in counts)]
+
+    return table(["rounds", *kinds], lines()) if seen else ""
+
+
+def _count(rounds_of: Sequence[int]) -> str:
+    number_of = len(set(rounds_of))
+    return str(number_of) if number_of == len(rounds_of) else f"{number_of} ({len(rounds_of)} samples)"
 
 
 def setup(raw: dict[str, Any]) -> str:
+    took = f"; took {raw['minutes']} minutes" if raw["minutes"] else ""
     lines = [
-        f"Commit {raw['commit']}; Linux {raw['kernel']}; QEMU {raw['qemu']}; rounds: {raw['rounds']}.",
+        f"Commit {raw['commit']}; Linux {raw['kernel']}; QEMU {raw['qemu']}{took}.",
         "",
         "The others: "
         + ", ".join(f"{c['name']} {c['version']}" for c in raw["contenders"] if c["version"])
         + ".",
+        "",
+        "Who takes more than a minute to attach is in two rounds only; the workloads of a round are under"
+        " [Method](#method).",
+        "",
+        rounds(raw).rstrip(),
     ]
     missing = [f"* {c['name']} {c['version']}: {c['missing']}" for c in raw["contenders"] if c["missing"]]
     refused = [f"* {r['contender']}, {r['what']}, round {r['round']}: {r['reason']}" for r in raw["refused"]]
-    fewer = [f"{name} {nr}" for name, nr in _rounds(raw).items() if nr < raw["rounds"]]
-    if fewer:
-        lines += [
-            "",
-            "In fewer rounds, because they take minutes to attach, do not stay, or were left out of the later"
-            f" ones: {', '.join(fewer)}.",
-        ]
     if missing:
         lines += ["", "Not measured:", "", *missing]
     if refused:
@@ -120,8 +130,10 @@ def setup(raw: dict[str, Any]) -> str:
 
 
 def wake(raw: dict[str, Any], found: Sequence[Row]) -> str:
-    parts = ["## Wake-up latency, in µs\n"]
     workloads = dict.fromkeys(row.workload for row in found if row.unit == "µs")
+    if not workloads:
+        return ""
+    parts = ["## Wake-up latency, in µs\n"]
     periods = sorted({name.split("-")[1] for name in workloads}, reverse=True)
     for period in periods:
         parts.append(f"![wake-up latency, period {period}](benchmarks/wake-{period}.svg)\n")
@@ -141,7 +153,7 @@ def _wake_table(raw: dict[str, Any], metrics: Sequence[Row]) -> str:
 
     def lines() -> Iterator[Sequence[str]]:
         for name in _names(raw, metrics):
-            cells = [_cell(row.values.get(name), row.unit) for row in metrics]
+            cells = [cell(row.values.get(name), row.unit) for row in metrics]
             yield [_label(name), *cells, *(f"{p99.ratio(name, other):.2f}" for other in references)]
 
     heads = [row.metric for row in metrics] + [f"p99 ÷ {name}'s" for name in references]
@@ -158,6 +170,16 @@ def _switches(raw: dict[str, Any], name: str) -> str:
     return f"{statistics.median(counts):,.0f}" if counts else "-"
 
 
+def _percent(row: Row, name: str) -> str:
+    """Of the default scheduler's throughput, round by round."""
+    paired = row.paired(name, "default")
+    if not paired:
+        return "-"
+    if name == "default":
+        return "100"
+    return f"{100 * paired.median:.1f} ({100 * paired.low:.1f} to {100 * paired.high:.1f})"
+
+
 def throughput(raw: dict[str, Any], found: Sequence[Row]) -> str:
     chosen = [row for row in found if row.unit != "µs"]
     if not chosen:
@@ -167,9 +189,8 @@ def throughput(raw: dict[str, Any], found: Sequence[Row]) -> str:
         for name in _names(raw, chosen):
             cells: list[str] = []
             for row in chosen:
-                cells.append(_cell(row.values.get(name), row.unit))
-                has_both = name in row.values and "default" in row.values
-                cells.append(f"{100 / row.ratio(name, 'default'):.1f}" if has_both else "-")
+                cells.append(cell(row.values.get(name), row.unit))
+                cells.append(_percent(row, name))
                 if row.workload == "compile":
                     spread = row.values.get(name)
                     cells.append(f"{spread.median * 1e9 / NS_PER_INSTRUCTION / 1e6:,.0f}" if spread else "-")
@@ -241,15 +262,16 @@ def losses(found: Sequence[Row]) -> list[tuple[float, Row, str]]:
 def where_we_lose(found: Sequence[Row]) -> str:
     def lines() -> Iterator[Sequence[str]]:
         for ratio, row, name in losses(found):
-            theirs, ours = (_number(row.values[who].median, row.unit) for who in (name, US))
+            theirs, ours = (number(row.values[who].median, row.unit) for who in (name, US))
             inside = "yes" if row.overlaps(US, name) else "no"
             figure = f"{row.workload}, {row.metric}, {row.unit}"
             yield [figure, name, theirs, ours, f"{ratio:.3f}", inside]
 
     text = (
         "## Where we lose\n\n"
-        "Every figure in which another contender is better, by the ratio. *Within the spread* says whether\n"
-        "the ranges over the rounds overlap.\n"
+        "Every figure in which another contender is better, by the ratio: of throughput the median of the\n"
+        "ratios within each round, else that of the medians. *Within the spread* says whether the ranges\n"
+        "over all samples overlap.\n"
     )
     if not losses(found):
         return text + "\nNone.\n"
@@ -259,8 +281,8 @@ def where_we_lose(found: Sequence[Row]) -> str:
 def page(raw: dict[str, Any]) -> str:
     found, figures = rows(raw), cost_figures(raw)
     parts = [HEAD, setup(raw), wake(raw, found), throughput(raw, found)]
-    parts += [wake_up(figures, found), throughput_spent(raw, figures), cost(raw), where_we_lose(found)]
-    parts += [METHOD.format(**raw), LIMITS]
+    parts += [budgets.page(raw), wake_up(figures, found), throughput_spent(raw, figures, found), cost(raw)]
+    parts += [where_we_lose(found), METHOD.format(**raw), LIMITS]
     return "\n".join(part for part in parts if part)
 
 

@@ -67,23 +67,18 @@ def wake(raw: dict[str, Any], period: str) -> None:
 
 
 def throughput(raw: dict[str, Any], found: list[Row]) -> None:
-    """Per cent of the default scheduler's, with the range over the rounds."""
+    """Per cent of the default scheduler's: the median and the range of the ratios within each round."""
     names = [name for name in _names(raw) if name != "fifo"]
     chosen = [row for row in found if row.unit != "µs" and "default" in row.values]
     if not chosen:
         return
     figure, axes = _subplots(len(chosen), 0.8 + 0.3 * len(names))
     for axis, row in zip(axes, chosen, strict=True):
-        base = row.values["default"].median
         for at, name in enumerate(names):
-            spread = row.values.get(name)
-            if spread:
-                values = (spread.low, spread.median, spread.high)
-                low, median, high = sorted(
-                    100 * (base / value if row.is_less_better else value / base) for value in values
-                )
-                axis.barh(at, median, color=_color(name), height=0.6)
-                axis.plot([low, high], [at, at], color="black", linewidth=1.5)
+            paired = row.paired(name, "default")
+            if paired:
+                axis.barh(at, 100 * paired.median, color=_color(name), height=0.6)
+                axis.plot([100 * paired.low, 100 * paired.high], [at, at], color="black", linewidth=1.5)
         axis.axvline(100, color="black", linewidth=0.5)
         axis.set_title(row.workload)
         axis.set_xlabel("% of the default scheduler's")

@@ -7,6 +7,7 @@ import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +36,15 @@ def load(path: Path = RAW) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """One figure of one contender over the rounds: the median, the lowest and the highest."""
+    """One figure of one contender over all its samples: the median, the lowest and the highest."""
 
     median: float
     low: float
     high: float
-    rounds: int
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        return cls(statistics.median(values), min(values), max(values), len(values))
+        return cls(statistics.median(values), min(values), max(values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,27 @@ class Row:
     unit: str
     is_less_better: bool
     values: dict[str, Spread]
+    by_round: dict[str, dict[int, float]]  # the median of each round's samples
+
+    @property
+    def is_paired(self) -> bool:
+        """Throughput goes up and down with the state of the machine: only within a round it is compared."""
+        return self.unit != "µs"
 
     def ratio(self, name: str, other: str) -> float:
         """How many times worse `name` is than `other`; below 1 where it is better."""
-        mine, theirs = self.values[name].median, self.values[other].median
-        return mine / theirs if self.is_less_better else theirs / mine
+        if self.is_paired and (paired := self.paired(name, other)):
+            return 1 / paired.median
+        return self._times_better(self.values[other].median, self.values[name].median)
+
+    def paired(self, name: str, other: str) -> Spread | None:
+        """How many times better `name` is than `other`, in each round that both were in."""
+        mine, theirs = (self.by_round.get(who, {}) for who in (name, other))
+        times = [self._times_better(mine[nr], theirs[nr]) for nr in mine if nr in theirs]
+        return Spread.of(times) if times else None
+
+    def _times_better(self, mine: float, theirs: float) -> float:
+        return theirs / mine if self.is_less_better else mine / theirs
 
     def overlaps(self, name: str, other: str) -> bool:
         """Whether the two ranges over the rounds have values in common."""
@@ -90,12 +106,20 @@ def _figures(sample: dict[str, Any], spawns: int) -> dict[tuple[str, str, bool],
 
 def rows(raw: dict[str, Any]) -> list[Row]:
     """Every figure that was measured, in the order of the samples."""
-    found: dict[tuple[str, str, str, bool], dict[str, list[float]]] = {}
+    found: dict[tuple[str, str, str, bool], dict[str, dict[int, list[float]]]] = {}
     for sample in raw["samples"]:
         for (metric, unit, is_less_better), value in _figures(sample, raw["spawns"]).items():
             key = (sample["workload"], metric, unit, is_less_better)
-            found.setdefault(key, {}).setdefault(sample["contender"], []).append(value)
+            by_round = found.setdefault(key, {}).setdefault(sample["contender"], {})
+            by_round.setdefault(sample["round"], []).append(value)
     return [
-        Row(*key, values={name: Spread.of(values) for name, values in by_name.items()})
+        Row(
+            *key,
+            values={name: Spread.of(list(chain(*by_round.values()))) for name, by_round in by_name.items()},
+            by_round={
+                name: {nr: statistics.median(values) for nr, values in by_round.items()}
+                for name, by_round in by_name.items()
+            },
+        )
         for key, by_name in found.items()
     ]

@@ -88,11 +88,11 @@ def _instructions(us: float) -> float:
     return us * 1000 / NS_PER_INSTRUCTION
 
 
-def throughput(raw: dict[str, Any], figures: Figures) -> str:
+def throughput(raw: dict[str, Any], figures: Figures, found: Sequence[Row]) -> str:
     """Of the workloads that were measured under the default scheduler too."""
     base_ns = _elapsed_ns(raw, DEFAULT)
-    ours_ns = _elapsed_ns(raw, US)
-    chosen = [name for name in figures if name in base_ns and name in ours_ns and US in figures[name]]
+    times = {row.workload: row.ratio(US, DEFAULT) for row in found if row.paired(US, DEFAULT)}
+    chosen = [name for name in figures if name in base_ns and name in times and US in figures[name]]
     if not chosen:
         return ""
     share = {
@@ -105,7 +105,7 @@ def throughput(raw: dict[str, Any], figures: Figures) -> str:
         for cb in order:
             yield [cb, *(f"{share[name].get(cb, 0):.2f}" for name in chosen)]
         yield ["*all callbacks*", *(f"{sum(share[name].values()):.2f}" for name in chosen)]
-        longer = (100 * (ours_ns[name] / base_ns[name] - 1) for name in chosen)
+        longer = (100 * (times[name] - 1) for name in chosen)
         yield ["*schedctl takes longer by*", *(f"{percent:+.2f}" for percent in longer)]
 
     return "\n".join([THROUGHPUT, table(["%", *chosen], lines())])

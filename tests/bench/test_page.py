@@ -5,14 +5,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.bench.bench import sessions
+from tests.bench.budgets import used
+from tests.bench.contenders import Contender
 from tests.bench.page import PLOTS, losses, page
-from tests.bench.raw import RAW, load, rows, save
+from tests.bench.raw import RAW, Spread, load, rows, save
+from tests.bench.workloads import select
 from tests.sched.programs import ROOT
 
 WAKE = "wake-2ms-4"
 
 
 def raw_of(*samples: tuple[str, str, dict[str, Any]]) -> dict[str, Any]:
+    """All of one round, unless a sample says of which."""
     names = dict.fromkeys(name for name, _, _ in samples)
     return {
         "commit": "0",
@@ -21,6 +26,10 @@ def raw_of(*samples: tuple[str, str, dict[str, Any]]) -> dict[str, Any]:
         "compiler": "gcc",
         "rounds": 2,
         "boots": 1,
+        "possible": 2,
+        "minutes": 40,
+        "throughput_samples": 3,
+        "order": "as it comes",
         "wake_ups": 3,
         "spawns": 10,
         "compiles": 4,
@@ -30,6 +39,7 @@ def raw_of(*samples: tuple[str, str, dict[str, Any]]) -> dict[str, Any]:
             for name, workload, result in samples
         ],
         "costs": [],
+        "budgets": [],
         "refused": [],
     }
 
@@ -46,12 +56,80 @@ def test_the_page_is_what_the_results_give() -> None:
 
 def test_the_stored_results_reach_what_was_aimed_at() -> None:
     """An urgent wake-up beside SCHED_FIFO's and the default scheduler's, and what throughput may lose."""
-    found = {(row.workload, row.metric): row for row in rows(load())}
+    raw = load()
+    found = {(row.workload, row.metric): row for row in rows(raw)}
     for workload in (f"wake-{period}-{hogs}" for period in ("2ms", "1ms") for hogs in (4, 16)):
         assert found[workload, "p99"].ratio("schedctl", "fifo") <= 2, workload
         assert found[workload, "p99"].ratio("schedctl", "default") <= 0.1, workload
     for workload in ("hackbench", "compile"):
-        assert found[workload, "time"].ratio("schedctl", "default") <= 1 / 0.97, workload
+        row = found[workload, "time"]
+        if raw["boots"] == 1:
+            assert row.ratio("schedctl", "default") <= 1 / 0.97, workload
+        else:  # rounds with one sample each, pooled of several boots: the ratios within a round are too wide
+            assert row.values["schedctl"].median <= row.values["default"].median / 0.97, workload
+
+
+def test_the_stored_budgets_hold() -> None:
+    """Within a tenth of what is stated, and nobody beside misses anything."""
+    for sample in load()["budgets"]:
+        if sample["overrun"] == "throttle":
+            assert abs(used(sample) - 100) <= 10, sample
+        if sample["overrun"] in ("throttle", "postpone"):
+            assert sample["jobs"] >= 190, sample
+            assert not sample["misses"], sample
+
+
+def test_a_ratio_of_throughput_is_the_median_of_the_rounds() -> None:
+    """The machine was slower in the second round: that is nobody's merit."""
+    seconds = {"default": ((4.0, 4.2, 4.1), (5.0, 5.0), (4.0,)), "schedctl": ((4.1,), (5.2, 5.0, 5.5), ())}
+    raw = raw_of(
+        *(
+            (name, "hackbench", {"elapsed_ns": int(s * 1e9), "round": nr})
+            for name, by_round in seconds.items()
+            for nr, times in enumerate(by_round, 1)
+            for s in times
+        )
+    )
+    row = rows(raw)[0]
+    assert row.paired("schedctl", "default") == Spread.of([4.1 / 4.1, 5.0 / 5.2])
+    text = page(raw)
+    assert "| **schedctl** | 5.100 (4.100 to 5.500) | 98.1 (96.2 to 100.0) |" in text
+    assert "| default | 3 (6 samples) |" in text
+    assert "| **schedctl** | 2 (4 samples) |" in text
+
+
+def test_each_round_turns_the_order_round() -> None:
+    able = [Contender("default"), Contender("fifo"), Contender("schedctl")]
+    chosen = select(["wake-2ms-4", "hackbench"])
+    first, second = (
+        [(s.contender.name, len(s.workloads)) for s in sessions(able, chosen, nr)] for nr in (1, 2)
+    )
+    assert first[:3] == [("default", 2), ("fifo", 1), ("schedctl", 2)]
+    assert {amount for _, amount in first[3:] + second[3:]} == {1}
+    assert " ".join(name for name, _ in first[3:]) == "schedctl default default schedctl schedctl default"
+    assert second[:3] == first[:3][::-1]
+    assert " ".join(name for name, _ in second[3:]) == "default schedctl schedctl default default schedctl"
+
+
+def test_budgets_are_shown() -> None:
+    raw = raw_of()
+    raw["budgets"] = [
+        {
+            "round": nr,
+            "overrun": "throttle",
+            "cpu_ns": cpu_ns,
+            "elapsed_ns": 10**9,
+            "overruns": 333,
+            "jobs": 200,
+            "misses": 0,
+            "longest_ns": 872_000,
+        }
+        for nr, cpu_ns in enumerate((99_000_000, 100_000_000, 101_000_000))
+    ]
+    line = (
+        "| `throttle` | 3 | 100.0 (99.0 to 101.0) | 333 (333 to 333) | 200 (200 to 200) | 0 (0 to 0) | 872 "
+    )
+    assert line in page(raw)
 
 
 def test_what_is_spent_is_named_by_callback() -> None:

@@ -24,6 +24,9 @@ SPAWNS = 400
 COMPILES, COMPILE_JOBS = 4, 4
 HACKBENCH = "hackbench -g 4 -l {}"
 HACKBENCH_LOOPS = 200
+# Two runs of hackbench or of spawn differ by some per cent: the order of the threads is another one. An even
+# number: as often forwards as backwards through the contenders.
+THROUGHPUT_SAMPLES = 4
 GUEST_LIBRARIES = "LD_LIBRARY_PATH=/root"
 COMPILE = f"{GUEST_LIBRARIES} /root/batch {{}} {{}} /root/cc1 -quiet -O1 /root/compiled.c -o /dev/null"
 
@@ -31,9 +34,10 @@ COMPILE = f"{GUEST_LIBRARIES} /root/batch {{}} {{}} /root/cc1 -quiet -O1 /root/c
 @dataclass(frozen=True, slots=True)
 class Workload:
     name: str
-    kind: str  # wake, hackbench, spawn or compile: what --workloads selects
+    kind: str  # wake, hackbench, spawn or compile: what --workloads selects, as "budget" does (budgets.py)
     command: str  # of the shell; {seed} and {sched_class} are filled in
     amount: int  # how many of what it counts
+    samples: int = 1  # per round, each in a session of its own
 
 
 def _wake(hogs: int, period_us: int) -> Workload:
@@ -44,8 +48,10 @@ def _wake(hogs: int, period_us: int) -> Workload:
 
 WORKLOADS = (
     *(_wake(hogs, period_us) for period_us in (2000, 1000) for hogs in (1, 4, 16)),
-    Workload("hackbench", "hackbench", HACKBENCH.format(HACKBENCH_LOOPS), HACKBENCH_LOOPS),
-    Workload("spawn", "spawn", f"/root/spawn {SPAWNS}", SPAWNS),
+    Workload(
+        "hackbench", "hackbench", HACKBENCH.format(HACKBENCH_LOOPS), HACKBENCH_LOOPS, THROUGHPUT_SAMPLES
+    ),
+    Workload("spawn", "spawn", f"/root/spawn {SPAWNS}", SPAWNS, THROUGHPUT_SAMPLES),
     Workload("compile", "compile", COMPILE.format(COMPILE_JOBS, COMPILES), COMPILES),
 )
 # One of each, for what the first run reads from the disk.
