@@ -131,8 +131,8 @@ build/faulty/%/main.bpf.o: $(BPF)/main.bpf.o Makefile
 
 # --- checks ---------------------------------------------------------------------------------------
 
-.PHONY: check-fast check lint lab fuzz measured mutants timings soak endure faults ejections demo fresh bench docs-bench \
-	docs-features docs-profile
+.PHONY: check-fast check lint lab fuzz measured mutants timings soak hostile endure faults ejections demo fresh
+.PHONY: bench docs-bench docs-features docs-profile
 check-fast: build ## linters, types, unit and property tests; no virtual machine, about a minute
 	@echo "==> linters and tests without a virtual machine"
 	@$(PYTEST) -n 3 -m "not lab and not long" # one more than CPUs: some tests wait for a timer
@@ -165,6 +165,11 @@ timings: build ## how long Python takes for an edit, status and --help; output i
 soak: host-lab build ## 10 minutes of hostile load per order, on two CPUs; output in docs/results/soak.txt
 	@$(LAB)
 	@tests/build/record soak $(VENV)/bin/python -m tests.sched.soak $(MINUTES)
+
+# SECONDS=1 for a look.
+hostile: host-lab build ## hostile loads, ours beside the default scheduler; output in docs/results/hostile.txt
+	@$(LAB)
+	@tests/build/record hostile $(VENV)/bin/python -m tests.sched.tricks $(SECONDS)
 
 # A part of it: PARTS='edits swaps=4'.
 endure: host-lab build faulty ## what edits, flips and swaps cost and leave behind; output in docs/results/endure.txt

@@ -20,6 +20,22 @@ NEVER = (
 )
 
 
+# docs/limits.md: who has waited this long runs next, behind those that came within an epoch before it
+# and are not that old yet. All of them are done within a window.
+MAX_WAIT_NS = 7_500_000_000
+PROFILE = """
+schedctl: 1
+name: lab
+policy: {fair_share: FAIR, background_share: 1%}
+classes:
+  hog: {match: [{comm: hog}], level: 7}
+  other: {match: [{comm: renamed1}], tier: background}
+"""
+STORMS = ("fork:fork:1:-1:1000", "exec:exec:1:-1:1000", "exit")
+# With the threads that each has.
+TRICKS = {"yield": 1, "tick": 1, "affinity": 2, "nice": 2, "policy": 2, "batch": 1, "name": 1, "bpf": 1}
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     alive: int  # at the end
@@ -37,6 +53,10 @@ class Load:
 
     def __getitem__(self, name: str) -> Group:
         return self.groups[name]
+
+
+def profile(fair_share: str) -> str:
+    return PROFILE.replace("FAIR", fair_share)
 
 
 def hostile(guest: Guest, seconds: int, *groups: str, meanwhile: str = "") -> Load:

@@ -3,31 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
-from tests.conftest import Guest
-from tests.sched.hostile import Load, hostile, nothing_ejected
+import pytest
 
-PROFILE = """
-schedctl: 1
-name: lab
-policy: {fair_share: FAIR, background_share: 1%}
-classes:
-  hog: {match: [{comm: hog}], level: 7}
-  other: {match: [{comm: renamed1}], tier: background}
-"""
-# docs/limits.md: who has waited this long runs next, behind those that came within an epoch before it
-# and are not that old yet. All of them are done within a window.
-MAX_WAIT_NS = 7_500_000_000
+from tests.conftest import Guest
+from tests.sched.hostile import MAX_WAIT_NS, STORMS, TRICKS, Load, hostile, nothing_ejected, profile
+
 EPOCH_NS = MAX_WAIT_NS // 3
 WINDOW_NS = 100_000_000
-STORMS = ("fork:fork:1:-1:1000", "exec:exec:1:-1:1000", "exit")
-# With the threads that each has.
-TRICKS = {"yield": 1, "tick": 1, "affinity": 2, "nice": 2, "policy": 2, "batch": 1, "name": 1, "bpf": 1}
-
-
-def profile(fair_share: str) -> str:
-    return PROFILE.replace("FAIR", fair_share)
 
 
 def describe(title: str, load: Load) -> None:
@@ -56,17 +41,20 @@ def test_storms_under_hogs_leave_the_fair_tier_its_share(lab1: Guest) -> None:
     describe("default", hostile(lab1, 2, "spin:hog:2", "write"))
 
 
-def test_tricks_gain_nothing(lab1: Guest) -> None:
+@pytest.mark.parametrize(("hogs", "seconds"), [((), 3), (("spin:hog",), 12)], ids=["alone", "under a hog"])
+def test_tricks_gain_nothing(lab1: Guest, hogs: Sequence[str], seconds: int) -> None:
     """Yielding, dodging the tick, flipping affinity, nice, policy or class: a spinner gets its part."""
     lab1.apply(profile("10%"))
     with nothing_ejected(lab1):
-        load = hostile(lab1, 3, "spin:probe", *TRICKS)
+        load = hostile(lab1, seconds, *hogs, "spin:probe", *TRICKS)
     describe("ours", load)
+    assert Fraction(load.fair_ns, load.elapsed_ns) >= Fraction(8, 100), load
+    assert load["probe"].longest_ns < MAX_WAIT_NS / 5, load
     part = Fraction(load.fair_ns, 1 + sum(TRICKS.values()))
     assert load["probe"].cpu_ns >= part * Fraction(9, 10), (float(part), load)
     assert all(group.operations for group in load.groups.values()), load
     lab1.sh("schedctl detach")
-    describe("default", hostile(lab1, 2, "spin:probe", *TRICKS))
+    describe("default", hostile(lab1, 2, *hogs, "spin:probe", *TRICKS))
 
 
 def test_the_longest_wait_is_below_the_stated_maximum(lab1: Guest) -> None:
