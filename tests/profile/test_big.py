@@ -34,8 +34,9 @@ def test_planned_and_applied(tmp_path: Path) -> None:
         gc.enable()
     assert len([rule for rule in plan.desired.rules if not rule.implicit]) == NR_ITEMS
     assert outcome.observation.image == image
-    assert planned - started < 1
-    assert applied - planned < 1
+    # half of it on a machine that has nothing else to do
+    assert planned - started < 2
+    assert applied - planned < 2
 
 
 @pytest.mark.long
