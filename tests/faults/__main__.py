@@ -24,6 +24,8 @@ NAMES = tuple(scenario.name for scenario in SCENARIOS)
 LAB_S = 3 * 3600
 # Odd: kills and errors take turns.
 SHARE = 5
+# After so many faults one line of progress.
+SOME = 20
 # World-writable folders are refused as places of profiles.
 FOLDER = Path(__file__).parents[2] / "build"
 
@@ -46,11 +48,18 @@ def native() -> list[Document]:
 def in_lab(share: int) -> list[Document]:
     """`share` 0 only traces."""
 
+    struck = 0
+
     def each(document: Document) -> None:
+        nonlocal struck
         if "steps" in document:
+            struck = 0
             print(f"lab {document['scenario']}: {len(document['steps'])} lines of steps", flush=True)
-        else:
-            _say_wrong(document)
+            return
+        struck += 1
+        if not struck % SOME:
+            print(f"lab {document['scenario']}: {struck} faults", file=sys.stderr, flush=True)
+        _say_wrong(document)
 
     with slot(), VM(Config(smp=2, append="lab.idle")) as vm:
         print(f"kernel {vm.sh('uname -r').strip()}", flush=True)

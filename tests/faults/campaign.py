@@ -77,8 +77,8 @@ def faults(steps: Sequence[Step]) -> Iterator[Fault]:
     yield Fault(Kind.KILL_BEHIND, len(steps) - 1)
 
 
-def strike(machine: Testbed, scenario: Scenario, run: Clean, fault: Fault) -> Outcome:
-    """On a machine that is as `clean` found it."""
+def strike(machine: Testbed, scenario: Scenario, run: Clean, fault: Fault, whole: bool = True) -> Outcome:
+    """On a machine that is as `clean` found it. Not `whole`: what comes next is left out."""
     machine.restore()
     step = run.steps[fault.at]
     judge = Judge(machine, scenario, run.old, run.new)
@@ -92,7 +92,7 @@ def strike(machine: Testbed, scenario: Scenario, run: Clean, fault: Fault) -> Ou
             judge.boots(machine.attached_at_cut)
         else:
             judge.hit(code, said)
-            judge.converges()
+            judge.converges() if whole else judge.freed()
     except WrongError as error:
         wrong = " ".join(str(error).split())
     return Outcome(scenario.name, step, fault, code, wrong)

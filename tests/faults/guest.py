@@ -107,10 +107,11 @@ class Real:
     def restore(self) -> None:
         scenario = self._scenario
         assert scenario is not None
-        if scenario.world in (World.EJECTED, World.UPGRADED):
+        as_before = self.running() == self._old
+        if scenario.world is World.EJECTED or (scenario.world is World.UPGRADED and not as_before):
             self.prepare(scenario)
             return
-        if self.running() != self._old:
+        if not as_before:
             if self._old is None:
                 self.run(("detach",))
             else:
@@ -240,7 +241,7 @@ def _all_objects() -> tuple[Counter[str], list[str]]:
     return objects(), sorted(pins)
 
 
-# A file's steps are struck on the host as well.
+# The kernel's steps of a load exist only here: a kill before each.
 LOADING = ("attach", "swap")
 
 
@@ -274,13 +275,11 @@ def chosen(steps: tuple[Step, ...]) -> Iterator[Fault]:
             yield Fault(Kind.ERROR, at, codes[turn % len(codes)])
 
 
-def shared(name: str, steps: tuple[Step, ...], share: int) -> list[Fault]:
-    """Every share-th; where a scheduler is loaded a kill before each step: those exist only here."""
-    faults = list(chosen(steps))[::share]
-    if name in LOADING:
-        kills = [Fault(Kind.KILL_BEFORE, at) for at in range(len(steps))]
-        faults += [fault for fault in kills if fault not in faults]
-    return faults
+def loading(steps: tuple[Step, ...]) -> range:
+    """The steps before which all that is new in the kernel ends with the process: no link, no pin yet."""
+    first = next(at for at, step in enumerate(steps) if step.is_bpf)
+    lasting = (step.call.startswith("bpf LINK") or step.target.startswith(PINS) for step in steps)
+    return range(first, next(at for at, lasts in enumerate(lasting) if lasts) + 1)
 
 
 def say(document: dict[str, object]) -> None:
@@ -293,8 +292,16 @@ def run_all(share: int, names: list[str], out: Callable[[dict[str, object]], Non
         scenario = BY_NAME[name]
         run = campaign.clean(machine, scenario)
         out({"scenario": name, "steps": counted(run.steps)})
-        for fault in shared(name, run.steps, share) if share else ():
+        if not share:
+            continue
+        faults = list(chosen(run.steps))[::share]
+        for fault in faults:
             out(campaign.strike(machine, scenario, run, fault).to_document())
+        for at in range(len(run.steps)) if name in LOADING else ():
+            fault = Fault(Kind.KILL_BEFORE, at)
+            if fault not in faults:
+                whole = at not in loading(run.steps)
+                out(campaign.strike(machine, scenario, run, fault, whole).to_document())
     machine.end()
 
 

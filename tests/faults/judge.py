@@ -104,6 +104,13 @@ class Judge:
         allowed = (self._good_before, *both)
         must(found in allowed, Wrong.LOST, f"the last good policy is {found}")
 
+    def freed(self) -> None:
+        """The old one runs, and of the new one nothing is left in the kernel."""
+        found = self._machine.running()
+        must(found == self._old, Wrong.MIXED, f"{_name(found)} runs")
+        left = self._machine.left_over()
+        must(not left, Wrong.LEFT, ", ".join(left))
+
     def converges(self) -> None:
         """The next start leads to what ran before or to what is to run; then the same command goes through.
 
