@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -98,12 +97,6 @@ def blocked(case: dict[str, Any], protocol: Protocol) -> dict[str, int]:
 
 
 def result(test: str, case: dict[str, Any]) -> TestResult:
-    return _result(test, json.dumps(case))
-
-
-@cache
-def _result(test: str, text: str) -> TestResult:
-    case = json.loads(text)
     tasks = tasks_of(case["tasks"], case.get("blocking", ()), case.get("levels", ()))
     supply = Periodic(*case["supply"]) if "supply" in case else DEDICATED
     return TESTS[test](tasks, case.get("cpus", 1), supply)
