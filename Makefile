@@ -171,10 +171,13 @@ hostile: host-lab build ## hostile loads, ours beside the default scheduler; out
 	@$(LAB)
 	@tests/build/record hostile $(VENV)/bin/python -m tests.sched.tricks $(SECONDS)
 
-# A part of it: PARTS='edits swaps=4'.
-endure: host-lab build faulty ## what edits, flips and swaps cost and leave behind; output in docs/results/endure.txt
+# Some hours, so each part has a file of its own. A part of it: PARTS='edits swaps=4'.
+PARTS = edits reconciles flips swaps
+endure: host-lab build faulty ## what edits, flips and swaps cost and leave; output in docs/results/endure-*.txt
 	@$(LAB)
-	@tests/build/record endure $(VENV)/bin/python -m tests.endure $(PARTS)
+	@failed=; for part in $(PARTS); do \
+		tests/build/record "endure-$${part%%=*}" $(VENV)/bin/python -m tests.endure "$$part" || failed=1; \
+	done; test -z "$$failed"
 
 faults: host-lab build ## a fault at every step of every change, over an hour; output in docs/results/faults.txt
 	@tests/lab/bootstrap
