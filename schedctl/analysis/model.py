@@ -154,8 +154,6 @@ def total_utilization(tasks: Iterable[Task]) -> Fraction:
 
 
 def _add(a: tuple[int, int], b: tuple[int, int]) -> tuple[int, int]:
-    if a[1] == b[1]:
-        return a[0] + b[0], a[1]
     return a[0] * b[1] + b[0] * a[1], a[1] * b[1]
 
 

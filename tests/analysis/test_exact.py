@@ -12,7 +12,8 @@ from schedctl.analysis import capacity, response_time
 from schedctl.analysis.demand import blocking_at
 from schedctl.analysis.global_model import workload
 from schedctl.analysis.liu_layland import at_most_bound, printed_bound
-from schedctl.analysis.model import Strength, Task, Verdict
+from schedctl.analysis.model import Strength, Task, TestResult, Verdict
+from schedctl.analysis.report import decide
 from schedctl.analysis.supply import DEDICATED, BoundedDelay
 from schedctl.analysis.text import against, duration, out_of, percent, ratio, share
 
@@ -49,6 +50,17 @@ def test_the_bound_as_it_is_printed(n: int) -> None:
         context.prec = 60
         exact = n * (Decimal(2) ** (Decimal(1) / n) - 1)
         assert printed_bound(n) == str(exact.quantize(Decimal("0.000001"), ROUND_HALF_EVEN))
+
+
+def test_which_strength_decides() -> None:
+    exact = TestResult("exact", Strength.EXACT, Verdict.NOT_SCHEDULABLE, "")
+    enough = TestResult("enough", Strength.SUFFICIENT, Verdict.SCHEDULABLE, "")
+    needed = TestResult("needed", Strength.NECESSARY, Verdict.NOT_SCHEDULABLE, "")
+    nothing = TestResult("nothing", Strength.EXACT, Verdict.UNKNOWN, "")
+    assert decide([enough, exact]) is Verdict.NOT_SCHEDULABLE
+    assert decide([nothing, needed, enough]) is Verdict.SCHEDULABLE
+    assert decide([nothing, needed]) is Verdict.NOT_SCHEDULABLE
+    assert decide([nothing]) is Verdict.UNKNOWN
 
 
 def test_a_task_that_is_too_much_for_any_cpu_alone() -> None:
