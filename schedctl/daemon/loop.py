@@ -199,7 +199,8 @@ class Daemon:
         except Exception as error:
             asked.answer(report_of(InternalError(f"a bug in schedctld: {type(error).__name__}: {error}")))
             raise
-        self._say_request(asked, report)  # who has the answer finds it in `status`
+        self._say_request(asked, report)
+        self._sockets.renew()  # who has the answer finds it in `status`
         asked.answer(report)
         self._reconcile()
 

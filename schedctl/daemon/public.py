@@ -8,6 +8,7 @@ costs one descriptor and is waited for by nobody; there are only so many of them
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import select
 import socket
@@ -104,6 +105,10 @@ class Public:
         self._made.clear()
         self._epoll.close()
         self._listener.close()
+
+    def renew(self) -> None:
+        """What was made so far is old."""
+        self._made = {to_root: (-math.inf, document) for to_root, (_, document) in self._made.items()}
 
     def _give(self, connection: socket.socket) -> None:
         connection.setblocking(False)

@@ -48,6 +48,11 @@ class Sockets:
         """What somebody asks to be carried out; None = nobody does."""
         return self._control.next() if self._control else None
 
+    def renew(self) -> None:
+        """Whoever asks from now on is told what has just been done."""
+        if self._public:
+            self._public.renew()
+
     def due_at(self) -> float | None:
         return self._control.due_at() if self._control else None
 

@@ -27,7 +27,7 @@ def acting(text: str) -> set[str]:
 def report(name: str) -> Report:
     return Report(
         text=f"line one: {name}\nline two\tcell",
-        data={"name": name, name: [1]},
+        data={"name": name, f"of {name}": [1]},
         problems=(Problem("error", name, 1, 1, name, name, name, name), Problem("note", "", 0, 0, "", name)),
     )
 
