@@ -20,15 +20,15 @@ from schedctl.analysis.model import (
     Task,
     TestResult,
     Verdict,
+    against_rate,
     not_applicable,
     result_of,
-    total_utilization,
 )
 from schedctl.analysis.supply import DEDICATED, Supply
 
 NAME = "partitioned_first_fit"
 _COST = 20
-"""Steps for one term of a sum of utilizations, whose denominators are long."""
+"""Steps for one term of a sum of utilizations."""
 
 
 def analyze(tasks: Sequence[Task], cpus: int, scheduler: Scheduler, supply: Supply = DEDICATED) -> TestResult:
@@ -59,7 +59,7 @@ def first_fit(
         for task in sorted(tasks, key=lambda task: -task.utilization):
             for cpu in bins:
                 shared.spend(_COST * (len(cpu) + 1))
-                if total_utilization([*cpu, task]) > supply.rate:
+                if against_rate([*cpu, task], supply.rate) > 0:
                     continue
                 fits = one_cpu([*cpu, task], scheduler, supply).verdict is Verdict.SCHEDULABLE
                 shared.spend(0)  # what gave up is no answer

@@ -6,7 +6,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from tests.conftest import CONFIGS, Guest, Lab
-from tests.daemon.test_ejected import COUNT, LOAD_S, STALLS, WRONG_QUEUE, misbehave
+from tests.daemon.test_ejected import COUNT, STALLS, UNIT, WRONG_QUEUE, attached_again, known, misbehave
 from tests.daemon.test_service import start
 from tests.kernel.faulty import replaced
 
@@ -17,19 +17,19 @@ WAYS = {
     _SYSRQ: "a person types SysRq-S",
 }
 ENTRY = "journalctl --no-pager -a -q -b -x -n 1 -u schedctld SCHEDCTL_EVENT=ejected"
-UNIT = "systemctl status schedctld --no-pager --full --lines 0"
-# One command in the guest: between two its idle time leaps.
-READ = "; ".join(
-    f"echo '# {command}'; {command} 2>&1; echo \"exit status $?\"; echo"
-    for command in ("schedctl status", "schedctl plan", UNIT, f"journalctl --sync; {ENTRY}")
-).replace("# journalctl --sync; ", "# ")
-AGAIN = "echo '# schedctl status'; schedctl status 2>&1; echo \"exit status $?\""
+
+
+def shown(*commands: str) -> str:
+    """Each command, its output and exit status, in one line: between two the guest's idle time leaps."""
+    return "; ".join(f"echo '# {word}'; {word} 2>&1; echo \"exit status $?\"; echo" for word in commands)
+
+
+READ = f"journalctl --sync; {shown('schedctl status', 'schedctl plan', f'{UNIT} --lines 0', ENTRY)}"
 
 
 def ended(guest: Guest, way: str) -> str:
     if way == _SYSRQ:
-        known = "until grep -q record_at_ns /run/schedctl/ejections; do sleep 0.5; done"
-        return guest.run(f"echo S > /proc/sysrq-trigger; {known}; {READ}").stdout
+        return guest.run(f"echo S > /proc/sysrq-trigger; {known(1)}; {READ}").stdout
     return misbehave(guest, way, 1, READ)
 
 
@@ -45,11 +45,11 @@ def main() -> None:
                 count = int(guest.sh(f"cat {COUNT}"))
                 print(f"=== {what}\n\n{ended(guest, way)}", flush=True)
                 if way == _SYSRQ:
-                    print(guest.run(f"echo '# schedctl apply'; schedctl apply 2>&1; {AGAIN}").stdout)
+                    print(guest.run(shown("schedctl apply", "schedctl status")).stdout, flush=True)
                     guest.sh("systemctl stop schedctld")
                 else:
-                    back = f"until read n < {COUNT}; [ $n = {count + 1} ]; do sleep 0.5; done"
-                    print(guest.run(f"{back}; {AGAIN}", timeout=LOAD_S * 2).stdout, flush=True)
+                    attached_again(guest, count + 1)
+                    print(guest.run(shown("schedctl status")).stdout, flush=True)
     finally:
         machines.stop()
 

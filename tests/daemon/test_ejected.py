@@ -26,8 +26,12 @@ COUNT = "/sys/kernel/sched_ext/enable_seq"
 def misbehave(guest: Guest, comm: str, times: int, then: str = "true") -> str:
     """A thread of that name; once it is known that the scheduler has ended so many times, another command."""
     thread = f"setsid sh -c 'printf {comm} > /proc/$$/comm; sleep 0.2; :' > /dev/null 2>&1 &"
-    known = f"until [ $(grep -o record_at_ns /run/schedctl/ejections | wc -l) = {times} ]; do sleep 0.5; done"
-    return guest.run(f"{thread} {known}; {then}").stdout
+    return guest.run(f"{thread} {known(times)}; {then}").stdout
+
+
+def known(times: int) -> str:
+    """Waits until the daemon has seen that the scheduler has ended so many times."""
+    return f"until [ $(grep -o record_at_ns /run/schedctl/ejections | wc -l) = {times} ]; do sleep 0.5; done"
 
 
 def attached_again(guest: Guest, times: int) -> None:

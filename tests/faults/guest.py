@@ -297,10 +297,13 @@ def run_all(share: int, names: list[str], out: Callable[[dict[str, object]], Non
         faults = list(chosen(run.steps))[::share]
         for fault in faults:
             out(campaign.strike(machine, scenario, run, fault).to_document())
-        for at in range(len(run.steps)) if name in LOADING else ():
+        if name not in LOADING:
+            continue
+        ends_with_process = loading(run.steps)
+        for at in range(len(run.steps)):
             fault = Fault(Kind.KILL_BEFORE, at)
             if fault not in faults:
-                whole = at not in loading(run.steps)
+                whole = at not in ends_with_process
                 out(campaign.strike(machine, scenario, run, fault, whole).to_document())
     machine.end()
 
