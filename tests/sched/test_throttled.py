@@ -60,6 +60,18 @@ def test_a_budget_longer_than_a_tick_ends_between_two(lab1: Guest) -> None:
     assert not near.late, near
 
 
+def test_an_attach_on_a_busy_cpu_leaves_nothing_to_explain(lab1: Guest) -> None:
+    """The kernel refills slices in its own bypass; no thread went past the scheduler."""
+    lab1.schedctl("detach")
+    lab1.sh("setsid /root/hostile 60 spin:spin:3:-1:0 > /dev/null 2>&1 & sleep 1")
+    try:
+        lab1.apply(profile())
+        assert events(lab1)["SCX_EV_REFILL_SLICE_DFL"] > 0
+        assert "should be 0" not in lab1.sh("schedctl status")
+    finally:
+        lab1.sh("pkill -KILL hostile")
+
+
 def test_a_throttled_thread_is_never_lost(lab1: Guest) -> None:
     """Killed, ended, stopped, renamed, given another nice, affinity or scheduling class."""
     lab1.apply(profile())
