@@ -52,7 +52,7 @@ def analyze_profile(assignment: Assignment) -> ProfileAnalysis:
     return ProfileAnalysis(domain, result, of_threads)
 
 
-def profile_tests(found: TaskSet, all_cpus: int, unproven_level: int = 0) -> Iterator[TestResult]:
+def profile_tests(found: TaskSet, all_cpus: int, unproven_level: int) -> Iterator[TestResult]:
     """Those whose model is what runs; what cannot be claimed because of silent classes is left open."""
     if not found.tasks:
         return

@@ -45,7 +45,7 @@ def horizon(tasks: Sequence[Task], supply: Supply, used: Fraction, effort: Effor
     if used < supply.rate:
         ahead = sum(
             (
-                max(0, t.period_ns + t.jitter_ns - t.deadline_ns) * t.utilization
+                (t.period_ns + t.jitter_ns - t.deadline_ns) * t.utilization
                 for t in tasks
                 if t.period_ns + t.jitter_ns > t.deadline_ns
             ),

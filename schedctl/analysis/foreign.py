@@ -104,7 +104,7 @@ def _rt_app(document: Document, root: dict[str, Any]) -> Document:
         problems.append(problem_at(document.key_origin(("tasks",)), ("tasks",), message))
     elif policies == {"SCHED_DEADLINE"}:
         for row in rows:
-            row.pop("level", None)
+            del row["level"]
     if problems:
         raise ProfileError(tuple(problems))
     scheduler = "edf" if policies == {"SCHED_DEADLINE"} else "fixed_priority"

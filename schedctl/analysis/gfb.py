@@ -38,4 +38,4 @@ def analyze(tasks: Sequence[Task], cpus: int, supply: Supply = DEDICATED) -> Tes
     largest = max(task.utilization for task in dense)
     bound = cpus - (cpus - 1) * largest
     detail = f"density {share(total)} against {share(bound)}, {share(largest)} the largest of one task"
-    return result_of(NAME, Strength.SUFFICIENT, largest <= 1 and total <= bound, detail)
+    return result_of(NAME, Strength.SUFFICIENT, total <= bound, detail)

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 import pytest
 
-from schedctl.analysis import edf_within_priorities, response_time
+from schedctl.analysis import edf_within_priorities, processor_demand, response_time
 from schedctl.analysis.demand import horizon
 from schedctl.analysis.edf_response import Order
 from schedctl.analysis.effort import Effort
@@ -82,3 +82,13 @@ def test_from_when_a_deadline_counts(rows: tuple[Row, ...], order: Order, worst:
 def test_how_far_demand_is_looked_at_where_nothing_is_left_over() -> None:
     """Two hyperperiods, the longest deadline and the delay of the supply, 6: there is no end otherwise."""
     assert horizon(alike((3, 6, 5, 0, 0)), HALF, Fraction(1, 2), Effort()) == 12 + 5 + 6
+
+
+def test_what_is_late_only_where_releases_and_the_supply_meet_badly() -> None:
+    """Work 4 in 8, due after 24, on 9 in each 18: nothing until 18, units 1 to 9 by 27, 19 to 27 by 63.
+
+    Unit 28, the end of the seventh job, comes at 73 and is due at 72. All before is in time, and the
+    releases alone repeat after 8.
+    """
+    found = processor_demand.analyze(alike((4, 8, 24, 0, 0)), Periodic(18, 9))
+    assert found.detail == "a demand of 28ns within 72ns"

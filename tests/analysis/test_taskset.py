@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from schedctl.analysis.model import Placement, Scheduler, Task, Verdict
+from schedctl.analysis.model import Placement, Scheduler, Task
 from schedctl.analysis.report import TaskSet, analyze
 from schedctl.analysis.supply import DEDICATED, BoundedDelay, Periodic
 from schedctl.analysis.taskset import MAX_TIME_NS, load_taskset, read_taskset
@@ -193,37 +193,6 @@ def test_the_supply_is_an_assumption(supply: BoundedDelay, said: str) -> None:
     kind = (1, Scheduler.EDF, Placement.UNIPROCESSOR)
     found = analyze(TaskSet(tuple(tasks_of([[1, 4]])), *kind, supply))
     assert [*found.assumptions] == [JOBS, f"each CPU supplies {said}"]
-
-
-def test_by_deadline_the_shorter_one_is_blocked() -> None:
-    text = """
-scheduler: edf
-resources: {r: {hold: {a: 1, b: 2}}}
-tasks: [{name: a, wcet: 3, period: 90}, {name: b, wcet: 3, period: 50}]
-"""
-    assert [task.blocking_ns for task in read(text).tasks] == [0, 1]
-
-
-@pytest.mark.parametrize("placement", ["partitioned", "global"])
-@pytest.mark.parametrize(
-    ("tasks", "hold"),
-    [
-        # a runs on one CPU and holds r from 0 to 9; b, on the other, wants it at 0 and is due at 6
-        ("{name: a, wcet: 9, period: 10}, {name: b, wcet: 5, period: 10, deadline: 6}", "{a: 9, b: 1}"),
-        # the same of equals, of which none is said to block the other: on one CPU they never overlap
-        (
-            "{name: a, wcet: 9, period: 10, level: 1}, {name: b, wcet: 5, period: 10, deadline: 6, level: 1}",
-            "{a: 9, b: 1}",
-        ),
-        ("{name: a, wcet: 9, period: 10, blocking: 1}, {name: b, wcet: 5, period: 10}", None),
-    ],
-)
-def test_what_blocks_across_cpus_is_not_bounded(placement: str, tasks: str, hold: str | None) -> None:
-    text = f"scheduler: fixed_priority\ncpus: 2\nplacement: {placement}\ntasks: [{tasks}]\n"
-    assert analyze(read(text.replace(", blocking: 1", ""))).verdict is Verdict.SCHEDULABLE
-    found = analyze(read(text + (f"resources: {{r: {{hold: {hold}}}}}\n" if hold else "")))
-    assert found.verdict is Verdict.UNKNOWN
-    assert found.tests[-1].detail == "does not apply: a has blocking, which is bounded for one CPU only"
 
 
 def test_a_file_or_what_comes_in(tmp_path: Path) -> None:

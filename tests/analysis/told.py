@@ -48,6 +48,7 @@ CASES: dict[str, tuple[str, tuple[int, ...]]] = {
     "late, but there is another CPU": (classes(**LATE), (1, 1)),
     "late with jitter": (classes(one="jitter: 1us, " + LATE["one"], two=LATE["two"]), (1,)),
     "late by what blocks it": (FIXED + classes(**BLOCKED) + HOLD, (1,)),
+    "blocked beside another CPU": (FIXED + classes(**BLOCKED) + HOLD, (1, 1)),
     "half of it says nothing": (classes(**TWO, noise="level: 6", more="level: 5"), (1,)),
     "the most urgent says nothing": (classes(**TWO, noise="level: 7"), (1,)),
     "nothing is urgent after what says nothing": (classes(quiet=TWO["motor"], noise="level: 6"), (1,)),
