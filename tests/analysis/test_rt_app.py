@@ -25,6 +25,11 @@ def test_equals_wait_for_each_other() -> None:
         assert {task.name: task.response_time_ns for task in found.tasks} == {"a": 4000, "b": 6000}
 
 
+def test_a_single_phase() -> None:
+    (task,) = read("a: {priority: 5, policy: SCHED_FIFO, phases: {x: {run: 1, timer: {period: 9}}}}").tasks
+    assert (task.wcet_ns, task.period_ns, task.level) == (1000, 9000, 5)
+
+
 @pytest.mark.parametrize("policy", ["SCHED_RR", "SCHED_OTHER", "SCHED_BATCH", "SCHED_IDLE"])
 def test_other_policies_are_refused(policy: str) -> None:
     timer = "timer: {period: 20}"
