@@ -197,7 +197,7 @@ fresh: host-lab ## all set-up and check-fast once more, inside a bare Debian 12
 # A part of it: BENCH='--contenders schedctl,fifo --workloads wake --rounds 2'.
 bench: host-bench build ## beside other schedulers, about 40 minutes (and to build those); BENCH=OPTIONS
 	@$(LAB)
-	@tests/bench/run $(BENCH)
+	@$(VENV)/bin/python -m tests.bench $(BENCH)
 	@$(if $(BENCH),$(VENV)/bin/python -m tests.bench.page build/bench.json,$(MAKE) docs-bench)
 
 docs-bench: build

@@ -196,7 +196,7 @@ def _words(text: str) -> list[str]:
 
 
 def _arguments(description: str | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="tests/bench/run", description=description)
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=description)
     parser.add_argument("--contenders", type=_words, default=[], metavar="A,B", help="of these only")
     parser.add_argument(
         "--workloads",
@@ -223,7 +223,7 @@ def _contenders(wanted: Sequence[str]) -> list[Contender]:
         found += contenders.peers(others)
     unknown = set(wanted) - {c.name for c in found}
     if unknown:
-        raise SystemExit(f"tests/bench/run: no contender {', '.join(sorted(unknown))}")
+        raise SystemExit(f"tests.bench: no contender {', '.join(sorted(unknown))}")
     return [c for c in found if not wanted or c.name in wanted]
 
 
@@ -269,7 +269,7 @@ def main(description: str | None) -> int:
     chosen = workloads.select(args.workloads)
     overruns = not args.workloads or budgets.KIND in args.workloads
     if not chosen and not overruns:
-        raise SystemExit("tests/bench/run: no such workload")
+        raise SystemExit("tests.bench: no such workload")
     found = _contenders(args.contenders)
     able = [c for c in found if not c.missing]
     raw = _head(found, args.rounds)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Measure schedctl beside other schedulers, in one boot of a machine with one CPU online, under --icount.
 
@@ -10,10 +9,7 @@ status is 1 where the machine died.
 """
 
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-from tests.bench.bench import main  # noqa: E402
+from tests.bench.bench import main
 
 sys.exit(main(__doc__))
