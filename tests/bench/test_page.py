@@ -56,17 +56,12 @@ def test_the_page_is_what_the_results_give() -> None:
 
 def test_the_stored_results_reach_what_was_aimed_at() -> None:
     """An urgent wake-up beside SCHED_FIFO's and the default scheduler's, and what throughput may lose."""
-    raw = load()
-    found = {(row.workload, row.metric): row for row in rows(raw)}
+    found = {(row.workload, row.metric): row for row in rows(load())}
     for workload in (f"wake-{period}-{hogs}" for period in ("2ms", "1ms") for hogs in (4, 16)):
         assert found[workload, "p99"].ratio("schedctl", "fifo") <= 2, workload
         assert found[workload, "p99"].ratio("schedctl", "default") <= 0.1, workload
     for workload in ("hackbench", "compile"):
-        row = found[workload, "time"]
-        if raw["boots"] == 1:
-            assert row.ratio("schedctl", "default") <= 1 / 0.97, workload
-        else:  # rounds with one sample each, pooled of several boots: the ratios within a round are too wide
-            assert row.values["schedctl"].median <= row.values["default"].median / 0.97, workload
+        assert found[workload, "time"].ratio("schedctl", "default") <= 1 / 0.97, workload
 
 
 def test_the_stored_budgets_hold() -> None:
