@@ -6,13 +6,8 @@ from __future__ import annotations
 import pytest
 
 from schedctl.analysis.model import Verdict
-from schedctl.analysis.report import TaskSet, analyze
-from schedctl.analysis.taskset import read_taskset
-from schedctl.profile.document import load_bytes
-
-
-def read(text: str) -> TaskSet:
-    return read_taskset(load_bytes(text.encode(), "t.yaml"))
+from schedctl.analysis.report import analyze
+from tests.analysis.test_taskset import read
 
 
 def test_by_deadline_the_shorter_one_is_blocked() -> None:

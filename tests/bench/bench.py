@@ -246,7 +246,6 @@ def _head(found: Sequence[Contender], rounds: int) -> dict[str, Any]:
         "qemu": shown.splitlines()[0].removeprefix("QEMU emulator version "),
         "compiler": f"gcc {compiler.version()}",
         "rounds": rounds,
-        "boots": 1,
         "possible": CONFIG.possible,
         "minutes": 0,
         "throughput_samples": workloads.THROUGHPUT_SAMPLES,

@@ -27,7 +27,7 @@ best is [listed](#where-we-lose), by a script.
 """
 METHOD = """## Method
 
-* A virtual machine with one CPU online of {possible} possible (boots: {boots}), in QEMU's emulation under
+* A virtual machine with one CPU online of {possible} possible, booted once, in QEMU's emulation under
   `-icount shift=1,sleep=off`: the guest's clock follows the instructions that it executes, 2 ns each,
   whatever the host does meanwhile.
 * In each round every contender in turn is attached, measured with every workload, and detached. Samples of

@@ -25,7 +25,6 @@ def raw_of(*samples: tuple[str, str, dict[str, Any]]) -> dict[str, Any]:
         "qemu": "10",
         "compiler": "gcc",
         "rounds": 2,
-        "boots": 1,
         "possible": 2,
         "minutes": 40,
         "throughput_samples": 3,
